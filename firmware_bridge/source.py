@@ -1,0 +1,51 @@
+"""The interface of everything that yields samples: serial, BLE, replay."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from firmware_bridge.sample import Mark, Sample
+
+
+@dataclass(slots=True)
+class SourceCounters:
+    """What happened on a source since it was opened; nothing here is fatal.
+
+    Attributes:
+        frames: frames that decoded.
+        readings: readings delivered, summed over frames.
+        malformed: frames that a decoder refused.
+        missing: frames that never came, by the gaps in the sequence numbers.
+        duplicates: frames that came twice or late, dropped.
+        clock_steps: frames whose time stamp went backwards.
+        reopened: times that the source was lost and opened again.
+    """
+
+    frames: int = 0
+    readings: int = 0
+    malformed: int = 0
+    missing: int = 0
+    duplicates: int = 0
+    clock_steps: int = 0
+    reopened: int = 0
+
+
+class Source(Protocol):
+    """Something that yields samples until it is closed."""
+
+    @property
+    def sensor(self) -> str:
+        """Configured name of the sensor."""
+
+    @property
+    def counters(self) -> SourceCounters:
+        """Live counters of this source."""
+
+    def events(self) -> AsyncIterator[Sample | Mark]:
+        """Yield samples and marks as they come; ends when the source is closed.
+
+        Raises:
+            SourceError: the source cannot be opened at all.
+        """
