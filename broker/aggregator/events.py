@@ -1,0 +1,68 @@
+"""What the aggregator says aloud; services log it, the demo draws it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from broker.protocol.messages import PlanKind
+
+
+@dataclass(frozen=True, slots=True)
+class RoundOpened:
+    """A plan went out to a cohort."""
+
+    round: int
+    kind: PlanKind
+    cohort: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAccepted:
+    """An update is durable and folded."""
+
+    round: int
+    gateway: str
+    num_examples: int
+    loss: float
+    payload_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRefused:
+    """An update was answered with stale or rejected."""
+
+    gateway: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoundCommitted:
+    """A round made a model version."""
+
+    round: int
+    kind: PlanKind
+    version: int
+    cohort: int
+    reported: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundAbandoned:
+    """A round missed its minimum; it will be tried again."""
+
+    round: int
+    cohort: int
+    reported: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRefused:
+    """A message that no strict decoder accepts was dropped whole."""
+
+    topic: str
+    reason: str
+
+
+Event = (
+    RoundOpened | UpdateAccepted | UpdateRefused | RoundCommitted | RoundAbandoned | MessageRefused
+)

@@ -1,0 +1,49 @@
+"""Folding one update at a time; never more than one model's worth of memory."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from broker.aggregator.errors import RoundError
+
+
+class WeightedMean:
+    """FedAvg: the mean of the deltas weighted by num_examples (McMahan et al. 2017, alg. 1).
+
+    Sums are float64[P], so that the order of arrival changes nothing that float32 can show.
+    """
+
+    def __init__(self, parameters: int) -> None:
+        self._sum = np.zeros(parameters, np.float64)
+        self.weight = 0
+        self.updates = 0
+
+    def add(self, delta: NDArray[np.float32], num_examples: int) -> None:
+        """Fold a float32[P] delta with weight p_k = num_examples / sum of num_examples."""
+        self._sum += delta.astype(np.float64) * num_examples
+        self.weight += num_examples
+        self.updates += 1
+
+    def apply(self, base: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return base float32[P] plus the weighted mean delta.
+
+        Raises:
+            RoundError: nothing was folded.
+        """
+        if not self.weight:
+            raise RoundError("nothing was folded")
+        return (base + self._sum / self.weight).astype(np.float32)
+
+
+class Sum:
+    """The sum of float64[N] vectors: federated statistics."""
+
+    def __init__(self, length: int) -> None:
+        self.total = np.zeros(length, np.float64)
+        self.updates = 0
+
+    def add(self, sums: NDArray[np.float64]) -> None:
+        """Fold a float64[N] vector."""
+        self.total += sums
+        self.updates += 1

@@ -1,0 +1,194 @@
+"""The aggregator's memory: rounds, updates and model versions in one SQLite file.
+
+WAL with synchronous=FULL: what a method of this class has returned from survives SIGKILL and a
+power cut. An update and its place in the round are one transaction, and so are a commit and its
+model version.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from broker.aggregator.errors import StateError
+from broker.aggregator.rounds import Round, RoundState
+from broker.durable import open_durable, transaction
+from broker.protocol import wire
+from broker.protocol.messages import Chunk, Plan, UpdateId, UpdateOffer
+
+_FORMAT = 1
+_KEPT_VERSIONS = 3
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS round (
+    number INTEGER PRIMARY KEY, plan_id TEXT UNIQUE NOT NULL, state TEXT NOT NULL,
+    min_reports INTEGER NOT NULL, plan BLOB NOT NULL, reason TEXT NOT NULL DEFAULT '');
+CREATE TABLE IF NOT EXISTS folded (
+    plan_id TEXT NOT NULL, gateway TEXT NOT NULL, version INTEGER NOT NULL,
+    sequence INTEGER NOT NULL, offer BLOB, payload BLOB,
+    PRIMARY KEY (plan_id, gateway)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS chunk (
+    digest BLOB NOT NULL, idx INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (digest, idx)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS version (
+    version INTEGER PRIMARY KEY, round INTEGER NOT NULL, blob BLOB NOT NULL);
+"""
+
+
+class RoundLog:
+    """Rounds, accepted updates, partial uploads and model versions.
+
+    Raises:
+        StateError: the file belongs to another population or artifact, is of another format,
+            or is not a database.
+    """
+
+    def __init__(self, path: Path | str, population: str, artifact: bytes) -> None:
+        self._path = str(path)
+        try:
+            self._db = open_durable(self._path, _SCHEMA)
+            self._claim({"format": _FORMAT, "population": population, "artifact": artifact})
+        except sqlite3.DatabaseError as error:
+            raise StateError(self._path, str(error)) from error
+
+    def close(self) -> None:
+        """Close the file; everything is durable already."""
+        self._db.close()
+
+    def next_counter(self, name: str) -> int:
+        """Return the next value of a durable counter, from 1."""
+        with transaction(self._db):
+            value = int(self._meta(name) or 0) + 1
+            self._set_meta(name, value)
+        return value
+
+    def counter(self, name: str) -> int:
+        """Return a durable counter's last value, 0 when it was never used."""
+        return int(self._meta(name) or 0)
+
+    def begin(self, round_: Round) -> None:
+        """Write a new open round."""
+        row = (round_.number, round_.plan.plan, round_.state, round_.min_reports)
+        with transaction(self._db):
+            self._db.execute(
+                "INSERT INTO round (number, plan_id, state, min_reports, plan) VALUES (?,?,?,?,?)",
+                (*row, wire.encode(round_.plan)),
+            )
+
+    def last_round(self) -> Round | None:
+        """Return the newest round, whatever its state."""
+        row = self._db.execute(
+            "SELECT number, plan, min_reports, state FROM round ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return None
+        return Round(row[0], wire.decode(row[1], Plan), row[2], RoundState(row[3]))
+
+    def accept(self, offer: UpdateOffer, payload: bytes) -> None:
+        """Write an update and its place in the round; durable when this returns."""
+        key = offer.update
+        with transaction(self._db):
+            self._db.execute(
+                "INSERT INTO folded VALUES (?,?,?,?,?,?)",
+                (key.plan, key.gateway, key.version, key.sequence, wire.encode(offer), payload),
+            )
+            self._db.execute("DELETE FROM chunk WHERE digest = ?", (offer.payload.digest,))
+
+    def has_folded(self, update: UpdateId) -> bool:
+        """Whether this gateway's update for this plan is durable already."""
+        row = self._db.execute(
+            "SELECT 1 FROM folded WHERE plan_id = ? AND gateway = ?", (update.plan, update.gateway)
+        ).fetchone()
+        return row is not None
+
+    def updates(self, plan: str) -> Iterator[tuple[UpdateOffer, bytes]]:
+        """Yield the accepted updates of a plan, one at a time."""
+        for offer, payload in self._db.execute(
+            "SELECT offer, payload FROM folded WHERE plan_id = ? ORDER BY gateway", (plan,)
+        ):
+            yield wire.decode(offer, UpdateOffer), payload
+
+    def commit(self, round_: Round, version: int, blob: bytes) -> None:
+        """End a round with a new model version, in one transaction.
+
+        The folded payloads are let go of; their ids stay, so that a late copy is a duplicate.
+        """
+        with transaction(self._db):
+            self._end(round_.to(RoundState.COMMITTED), "")
+            self._db.execute("INSERT INTO version VALUES (?,?,?)", (version, round_.number, blob))
+            self._db.execute("DELETE FROM version WHERE version <= ?", (version - _KEPT_VERSIONS,))
+
+    def found(self, blob: bytes) -> None:
+        """Write version 0 without a round: its normalisation was known beforehand."""
+        with transaction(self._db):
+            self._db.execute("INSERT INTO version VALUES (0, 0, ?)", (blob,))
+
+    def abandon(self, round_: Round, reason: str) -> None:
+        """End a round without a model version."""
+        with transaction(self._db):
+            self._end(round_.to(RoundState.ABANDONED), reason)
+
+    def latest_version(self) -> int | None:
+        """Return the newest model version, or ``None`` before the first."""
+        row = self._db.execute("SELECT MAX(version) FROM version").fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def blob(self, version: int) -> bytes:
+        """Return the blob of a version that is kept (the last three are).
+
+        Raises:
+            StateError: it is not there.
+        """
+        row = self._db.execute("SELECT blob FROM version WHERE version = ?", (version,)).fetchone()
+        if row is None:
+            raise StateError(self._path, f"model version {version} is not kept")
+        return bytes(row[0])
+
+    def keep_chunk(self, chunk: Chunk) -> None:
+        """Write a piece of an upload, so that a crash costs at most the pieces in flight."""
+        with transaction(self._db):
+            self._db.execute(
+                "INSERT OR REPLACE INTO chunk VALUES (?,?,?)",
+                (chunk.digest, chunk.index, chunk.data),
+            )
+
+    def kept_chunks(self, digest: bytes) -> set[int]:
+        """Return the indexes of the pieces that are there."""
+        rows = self._db.execute("SELECT idx FROM chunk WHERE digest = ?", (digest,))
+        return {row[0] for row in rows}
+
+    def chunk_data(self, digest: bytes) -> list[bytes]:
+        """Return the pieces that are there, by index."""
+        rows = self._db.execute("SELECT data FROM chunk WHERE digest = ? ORDER BY idx", (digest,))
+        return [row[0] for row in rows]
+
+    def drop_chunks(self, digest: bytes) -> None:
+        """Forget an upload."""
+        with transaction(self._db):
+            self._db.execute("DELETE FROM chunk WHERE digest = ?", (digest,))
+
+    def _end(self, round_: Round, reason: str) -> None:
+        self._db.execute(
+            "UPDATE round SET state = ?, reason = ? WHERE number = ?",
+            (round_.state, reason, round_.number),
+        )
+        self._db.execute(
+            "UPDATE folded SET offer = NULL, payload = NULL WHERE plan_id = ?", (round_.plan.plan,)
+        )
+        self._db.execute("DELETE FROM chunk")
+
+    def _claim(self, owner: dict[str, int | str | bytes]) -> None:
+        with transaction(self._db):
+            for key, value in owner.items():
+                found = self._meta(key)
+                if found is not None and found != value:
+                    raise StateError(self._path, f"belongs to another {key}")
+                self._set_meta(key, value)
+
+    def _meta(self, key: str) -> int | str | bytes | None:
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def _set_meta(self, key: str, value: int | str | bytes) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))

@@ -1,0 +1,106 @@
+"""What an aggregator is told once: the population, the task and how its rounds go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from broker.protocol.compression import DEFAULT_CODEC, codec
+from broker.protocol.errors import LocalProtocolError
+from broker.protocol.messages import MAX_CHUNK_BYTES, MAX_COHORT
+from broker.protocol.topics import require_name
+
+
+class SettingError(ValueError):
+    """A setting with a value that cannot be.
+
+    Attributes:
+        key: its name, dotted, such as ``"rounds.cohort"``.
+        reason: what a value looks like.
+    """
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key}: {reason}")
+        self.key = key
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class RoundSettings:
+    """How rounds go.
+
+    Attributes:
+        rounds: stop after so many committed training rounds; 0 goes on for ever.
+        cohort: gateways asked in a round; 0 asks all that are ready.
+        min_gateways: ready gateways to wait for before a round opens.
+        min_reports: updates without which a round is abandoned at its deadline.
+        deadline_s: how long a round may take.
+        min_examples: labelled examples without which a gateway is not asked.
+    """
+
+    rounds: int = 0
+    cohort: int = 0
+    min_gateways: int = 2
+    min_reports: int = 2
+    deadline_s: float = 600.0
+    min_examples: int = 32
+
+    def __post_init__(self) -> None:
+        _require_range("rounds.rounds", self.rounds, 0, 10**6)
+        _require_range("rounds.cohort", self.cohort, 0, MAX_COHORT)
+        _require_range("rounds.min_gateways", self.min_gateways, 1, MAX_COHORT)
+        _require_range("rounds.min_reports", self.min_reports, 1, MAX_COHORT)
+        _require_range("rounds.deadline_s", self.deadline_s, 1, 30 * 86400)
+        _require_range("rounds.min_examples", self.min_examples, 1, 10**9)
+        if self.cohort and self.min_reports > self.cohort:
+            raise SettingError("rounds.min_reports", f"more than the cohort of {self.cohort}")
+        if self.min_reports > self.min_gateways:
+            raise SettingError("rounds.min_reports", f"more than min_gateways {self.min_gateways}")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """What a plan asks of local training: epochs over the examples, SGD with momentum."""
+
+    local_epochs: int = 1
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    mu: float = 0.0
+    codec: str = DEFAULT_CODEC
+
+    def __post_init__(self) -> None:
+        _require_range("training.local_epochs", self.local_epochs, 1, 10_000)
+        _require_range("training.learning_rate", self.learning_rate, 1e-8, 1000)
+        _require_range("training.momentum", self.momentum, 0, 0.9999)
+        _require_range("training.mu", self.mu, 0, 1000)
+        try:
+            codec(self.codec)
+        except LocalProtocolError as error:
+            raise SettingError("training.codec", str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class AggregatorSettings:
+    """Everything that the aggregator's core is told.
+
+    Raises:
+        SettingError: a value that cannot be, by its key.
+    """
+
+    population: str
+    rounds: RoundSettings = field(default_factory=RoundSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    chunk_bytes: int = 32 * 1024
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        try:
+            require_name("population", self.population)
+        except LocalProtocolError as error:
+            raise SettingError("population", str(error)) from error
+        _require_range("chunk_bytes", self.chunk_bytes, 256, MAX_CHUNK_BYTES)
+        _require_range("seed", self.seed, 0, 2**62)
+
+
+def _require_range(key: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise SettingError(key, f"{value} is outside {low:g} to {high:g}")

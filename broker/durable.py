@@ -1,0 +1,44 @@
+"""SQLite as both sides keep what must survive a power cut: WAL and synchronous=FULL."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def open_durable(path: Path | str, schema: str, *, full: bool = True) -> sqlite3.Connection:
+    """Open a database whose committed transactions survive SIGKILL and a power cut.
+
+    Args:
+        path: the file, or ``":memory:"``.
+        schema: CREATE TABLE IF NOT EXISTS statements.
+        full: ``False`` trades the last moments before a power cut for fewer disk syncs; the
+            file stays sound.
+
+    Raises:
+        sqlite3.DatabaseError: the file is not a database, or not writable.
+    """
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA synchronous={'FULL' if full else 'NORMAL'}")
+        db.execute("PRAGMA busy_timeout=5000")
+        db.executescript(schema)
+    except sqlite3.DatabaseError:
+        db.close()
+        raise
+    return db
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Run a block as one transaction; an error that leaves it takes everything back."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")

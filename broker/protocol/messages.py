@@ -1,0 +1,232 @@
+"""Every message of the exchange, version 1.
+
+Aggregator to all gateways (retained): :class:`ModelAnnouncement`, :class:`Plan`,
+:class:`AggregatorPresence`. Aggregator to one gateway: :class:`Receipt`, :class:`Want`.
+Gateway to aggregator: :class:`GatewayPresence` (retained, and the will), :class:`UpdateOffer`.
+Either way: :class:`Chunk`, a piece of a content-addressed blob. A model travels as such a blob
+(:class:`ModelBlob`), an update as the encoded delta.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from broker.protocol.wire import Bound, message_type
+
+MAX_COHORT = 4096
+MAX_PARAMETERS = 16_000_000
+MAX_CHUNK_BYTES = 128 * 1024
+MAX_BLOB_BYTES = 4 * MAX_PARAMETERS + 65_536
+MAX_CHANNELS = 1024
+# A bitmap of the chunks of the largest blob at the smallest useful chunk (4 KiB) fits in this.
+MAX_BITMAP_BYTES = MAX_BLOB_BYTES // 4096 // 8 + 1
+
+Name = Annotated[str, Bound(1, 64)]
+Text = Annotated[str, Bound(0, 256)]
+Digest = Annotated[bytes, Bound(32, 32)]
+Counter = Annotated[int, Bound(0, 2**53)]
+Size = Annotated[int, Bound(1, MAX_BLOB_BYTES)]
+ChunkBytes = Annotated[int, Bound(1, MAX_CHUNK_BYTES)]
+ChunkIndex = Annotated[int, Bound(0, MAX_BLOB_BYTES)]
+Bitmap = Annotated[bytes, Bound(1, MAX_BITMAP_BYTES)]
+
+
+class PlanKind(StrEnum):
+    """What a plan asks for."""
+
+    STATISTICS = "statistics"  # sums per channel, from which the normalisation is made
+    TRAIN = "train"
+
+
+class GatewayState(StrEnum):
+    """What a gateway says of itself."""
+
+    OFFLINE = "offline"
+    COLLECTING = "collecting"
+    READY = "ready"
+    DOWNLOADING = "downloading"
+    TRAINING = "training"
+    UPLOADING = "uploading"
+
+
+class ReceiptStatus(StrEnum):
+    """The aggregator's word on an update. All but RETRY are final."""
+
+    ACCEPTED = "accepted"  # durable, and counted once
+    DUPLICATE = "duplicate"  # durable already
+    STALE = "stale"  # its round is over
+    REJECTED = "rejected"  # malformed or not asked for; the reason says which
+    RETRY = "retry"  # offer it again, not before ``retry_after_s``
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateId:
+    """Names one update for ever: sending it twice is harmless, folding it twice impossible."""
+
+    plan: Name
+    version: Counter
+    gateway: Name
+    sequence: Counter
+
+
+@dataclass(frozen=True, slots=True)
+class BlobReference:
+    """A content-addressed blob and how it is cut: SHA-256, bytes in all, bytes a chunk."""
+
+    digest: Digest
+    size: Size
+    chunk_bytes: ChunkBytes
+
+    @property
+    def chunks(self) -> int:
+        """Number of chunks; the last may be short."""
+        return -(-self.size // self.chunk_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """How to train locally: FedAvg (McMahan 2017), with FedProx's mu (Li 2020) when not 0."""
+
+    local_epochs: Annotated[int, Bound(1, 10_000)]
+    learning_rate: Annotated[float, Bound(0, 1000)]
+    momentum: Annotated[float, Bound(0, 1)]
+    mu: Annotated[float, Bound(0, 1000)]
+
+
+@message_type("plan")
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the aggregator asks of a cohort.
+
+    Attributes:
+        epoch: grows with every plan and announcement; a lower one than seen is refused, for a
+            broker that was killed may replay an old retained message.
+        artifact: SHA-256 of the training artifact that the parameters belong to.
+        version: model version to start from; its parameters are in ``model``.
+        model: blob of the base model; ``None`` for a statistics plan.
+        cohort: the gateways that are asked.
+        min_examples: a gateway with fewer declines.
+        deadline_unix_s: the round ends no later.
+        seed: of everything random that the plan causes.
+    """
+
+    epoch: Counter
+    plan: Name
+    kind: PlanKind
+    artifact: Digest
+    version: Counter
+    model: BlobReference | None
+    cohort: Annotated[tuple[Name, ...], Bound(0, MAX_COHORT)]
+    codec: Name
+    training: TrainingPlan
+    min_examples: Counter
+    deadline_unix_s: Annotated[float, Bound(0, 1e11)]
+    seed: Annotated[int, Bound(0, 2**63 - 1)]
+
+
+@message_type("model")
+@dataclass(frozen=True, slots=True)
+class ModelAnnouncement:
+    """The newest committed version, for every gateway of the population."""
+
+    epoch: Counter
+    version: Counter
+    artifact: Digest
+    model: BlobReference
+
+
+@message_type("model-blob")
+@dataclass(frozen=True, slots=True)
+class ModelBlob:
+    """What a model's blob holds: float32 little-endian parameters and the normalisation."""
+
+    version: Counter
+    artifact: Digest
+    mean: Annotated[tuple[Annotated[float, Bound(-1e30, 1e30)], ...], Bound(0, MAX_CHANNELS)]
+    std: Annotated[tuple[Annotated[float, Bound(0, 1e30)], ...], Bound(0, MAX_CHANNELS)]
+    parameters: Annotated[bytes, Bound(4, 4 * MAX_PARAMETERS)]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.std):
+            raise ValueError(f"{len(self.mean)} means and {len(self.std)} standard deviations")
+        if len(self.parameters) % 4:
+            raise ValueError(f"{len(self.parameters)} bytes of parameters are not float32")
+
+
+@message_type("gateway-presence")
+@dataclass(frozen=True, slots=True)
+class GatewayPresence:
+    """What a gateway says of itself, retained; the will says OFFLINE with the same birth.
+
+    Attributes:
+        birth: number of this session; an older death is ignored (as Sparkplug's bdSeq).
+        examples: labelled examples that the gateway could train on; never the examples.
+        version: the version that it infers with, or ``None``.
+        received_bytes, sent_bytes: MQTT payload bytes since this birth.
+    """
+
+    gateway: Name
+    birth: Counter
+    state: GatewayState
+    artifact: Digest
+    examples: Counter
+    version: Counter | None
+    received_bytes: Counter
+    sent_bytes: Counter
+
+
+@message_type("aggregator-presence")
+@dataclass(frozen=True, slots=True)
+class AggregatorPresence:
+    """Whether the aggregator is there; a new birth tells gateways to offer again at once."""
+
+    birth: Counter
+    online: bool
+
+
+@message_type("update-offer")
+@dataclass(frozen=True, slots=True)
+class UpdateOffer:
+    """The envelope of an update whose payload travels as chunks of ``payload``."""
+
+    update: UpdateId
+    codec: Name
+    num_examples: Annotated[int, Bound(1, 2**40)]
+    loss: Annotated[float, Bound(-1e30, 1e30)]
+    payload: BlobReference
+
+
+@message_type("want")
+@dataclass(frozen=True, slots=True)
+class Want:
+    """The chunks of an offered update that the aggregator does not have, as a bitmap.
+
+    Bit i (least significant first in each byte) set: send chunk i.
+    """
+
+    update: UpdateId
+    digest: Digest
+    missing: Bitmap
+
+
+@message_type("receipt")
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The aggregator's final word on an update, or when to offer it again."""
+
+    update: UpdateId
+    status: ReceiptStatus
+    reason: Text
+    retry_after_s: Annotated[float, Bound(0, 1e7)]
+
+
+@message_type("chunk")
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One piece of a blob. The topic names the blob and the index too; they must agree."""
+
+    digest: Digest
+    index: ChunkIndex
+    data: Annotated[bytes, Bound(1, MAX_CHUNK_BYTES)]
