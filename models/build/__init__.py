@@ -1,0 +1,1 @@
+"""Builds artifacts. Only modules that draw or convert graphs import TensorFlow."""

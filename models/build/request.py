@@ -1,0 +1,108 @@
+"""What the builder is asked for. No TensorFlow: the command line checks a request first."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from models.build.architectures import network
+from models.errors import RequestError
+from models.spec import ARCHITECTURES, Channel
+
+# 16 MiB of float32: far beyond what a gateway should train, and it bounds a typing error.
+MAX_PARAMETERS = 4_000_000
+_SIZE = re.compile(r"[1-9][0-9]{0,6}(x[1-9][0-9]{0,6})?")
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """One artifact to build into the folder `out`.
+
+    `channels` and `class_names` may be empty: c0, c1, ... of unit "1" and
+    0, 1, ... take their place. An autoencoder has no classes.
+    Raises RequestError where the fields do not suit each other.
+    """
+
+    architecture: str
+    input_shape: tuple[int, ...]
+    classes: int
+    out: Path
+    batch_size: int = 32
+    name: str = ""
+    rate_hz: float | None = None
+    channels: tuple[Channel, ...] = ()
+    class_names: tuple[str, ...] = ()
+    seed: int = field(default=0)
+
+    def __post_init__(self) -> None:
+        if self.architecture not in ARCHITECTURES:
+            raise RequestError("arch", f"{self.architecture!r} is not one of {ARCHITECTURES}")
+        if len(self.input_shape) not in (1, 2) or min(self.input_shape) < 1:
+            raise RequestError(
+                "input", f"{self.input_shape} is neither features nor steps x channels"
+            )
+        if not 1 <= self.batch_size <= 4096:
+            raise RequestError("batch", f"{self.batch_size} is not between 1 and 4096")
+        if self.rate_hz is not None and not 0 < self.rate_hz < 1e6:
+            raise RequestError("rate", f"{self.rate_hz} is not a sampling rate in Hz")
+        self._check_classes()
+        self._check_channels()
+        blocks = network(self.architecture, self.input_shape, self.classes).layout()
+        if blocks[-1].offset > MAX_PARAMETERS:
+            raise RequestError("input", f"makes a model of more than {MAX_PARAMETERS} parameters")
+
+    def _check_classes(self) -> None:
+        if self.architecture == "autoencoder":
+            if self.classes or self.class_names:
+                raise RequestError("classes", "an autoencoder has none")
+            return
+        if not 2 <= self.classes <= 10_000:
+            raise RequestError("classes", f"{self.classes} is not between 2 and 10000")
+        if self.class_names and len(self.class_names) != self.classes:
+            raise RequestError("class-names", f"are {len(self.class_names)}, not {self.classes}")
+        if len(set(self.class_names)) != len(self.class_names) or "" in self.class_names:
+            raise RequestError("class-names", "hold an empty name or one twice")
+
+    def _check_channels(self) -> None:
+        names = [channel.name for channel in self.channels]
+        if names and len(names) != self.input_shape[-1]:
+            raise RequestError("channels", f"are {len(names)}, not {self.input_shape[-1]}")
+        if len(set(names)) != len(names):
+            raise RequestError("channels", "hold a name twice")
+
+    def named_channels(self) -> tuple[Channel, ...]:
+        """The channels asked for, or c0, c1, ... of unit "1"."""
+        return self.channels or tuple(Channel(f"c{i}", "1") for i in range(self.input_shape[-1]))
+
+    def named_classes(self) -> tuple[str, ...]:
+        """The class names asked for, or 0, 1, ..."""
+        return self.class_names or tuple(str(index) for index in range(self.classes))
+
+
+def parse_input(text: str) -> tuple[int, ...]:
+    """ "200x6" -> (200, 6), "13" -> (13,); raises RequestError."""
+    if not _SIZE.fullmatch(text):
+        raise RequestError(
+            "input", f"{text!r} is neither like 200x6 (steps x channels) nor like 13"
+        )
+    return tuple(int(part) for part in text.split("x"))
+
+
+def parse_channels(text: str) -> tuple[Channel, ...]:
+    """ "ax:[g],ay:[g],hr" -> channels; without a unit it is "1"; raises RequestError."""
+    channels = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([^:\[\]\s]+)\s*(?::\s*\[([^\[\]]+)\]\s*)?", part)
+        if match is None:
+            raise RequestError("channels", f"{part!r} is not like ax:[g]")
+        channels.append(Channel(match[1], match[2] or "1"))
+    return tuple(channels)
+
+
+def parse_class_names(text: str) -> tuple[str, ...]:
+    """ "walk,sit" -> names; raises RequestError on an empty one."""
+    names = tuple(part.strip() for part in text.split(","))
+    if "" in names:
+        raise RequestError("class-names", f"{text!r} holds an empty name")
+    return names
