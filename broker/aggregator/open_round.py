@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from broker.aggregator.fold import Sum, WeightedMean
 from broker.aggregator.rounds import Round
 from broker.protocol.compression import codec, max_payload_bytes
+from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import PlanKind, UpdateOffer
 from broker.protocol.statistics import decode_sums
+from models.errors import ParameterError
 from models.normalisation import ChannelSums, Normalisation
 
 
@@ -58,7 +60,12 @@ class OpenRound:
             RemoteProtocolError: the payload is not what the codec writes.
         """
         if self._statistics:
-            return decode_sums(payload, 3 * self._channels)
+            sums = decode_sums(payload, 3 * self._channels)
+            try:
+                ChannelSums.from_vector(sums)
+            except ParameterError as error:
+                raise RemoteProtocolError("update", "payload", error.reason) from error
+            return sums
         return codec(offer.codec).decompress(payload, self._parameters)
 
     def fold(self, offer: UpdateOffer, vector: NDArray[np.float32 | np.float64]) -> None:

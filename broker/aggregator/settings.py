@@ -7,21 +7,7 @@ from dataclasses import dataclass, field
 from broker.protocol.compression import DEFAULT_CODEC, codec
 from broker.protocol.errors import LocalProtocolError
 from broker.protocol.messages import MAX_CHUNK_BYTES, MAX_COHORT
-from broker.protocol.topics import require_name
-
-
-class SettingError(ValueError):
-    """A setting with a value that cannot be.
-
-    Attributes:
-        key: its name, dotted, such as ``"rounds.cohort"``.
-        reason: what a value looks like.
-    """
-
-    def __init__(self, key: str, reason: str) -> None:
-        super().__init__(f"{key}: {reason}")
-        self.key = key
-        self.reason = reason
+from broker.settings import SettingError, require_range, require_topic_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +31,12 @@ class RoundSettings:
     min_examples: int = 32
 
     def __post_init__(self) -> None:
-        _require_range("rounds.rounds", self.rounds, 0, 10**6)
-        _require_range("rounds.cohort", self.cohort, 0, MAX_COHORT)
-        _require_range("rounds.min_gateways", self.min_gateways, 1, MAX_COHORT)
-        _require_range("rounds.min_reports", self.min_reports, 1, MAX_COHORT)
-        _require_range("rounds.deadline_s", self.deadline_s, 1, 30 * 86400)
-        _require_range("rounds.min_examples", self.min_examples, 1, 10**9)
+        require_range("rounds.rounds", self.rounds, 0, 10**6)
+        require_range("rounds.cohort", self.cohort, 0, MAX_COHORT)
+        require_range("rounds.min_gateways", self.min_gateways, 1, MAX_COHORT)
+        require_range("rounds.min_reports", self.min_reports, 1, MAX_COHORT)
+        require_range("rounds.deadline_s", self.deadline_s, 1, 30 * 86400)
+        require_range("rounds.min_examples", self.min_examples, 1, 10**9)
         if self.cohort and self.min_reports > self.cohort:
             raise SettingError("rounds.min_reports", f"more than the cohort of {self.cohort}")
         if self.min_reports > self.min_gateways:
@@ -68,10 +54,10 @@ class TrainingSettings:
     codec: str = DEFAULT_CODEC
 
     def __post_init__(self) -> None:
-        _require_range("training.local_epochs", self.local_epochs, 1, 10_000)
-        _require_range("training.learning_rate", self.learning_rate, 1e-8, 1000)
-        _require_range("training.momentum", self.momentum, 0, 0.9999)
-        _require_range("training.mu", self.mu, 0, 1000)
+        require_range("training.local_epochs", self.local_epochs, 1, 10_000)
+        require_range("training.learning_rate", self.learning_rate, 1e-8, 1000)
+        require_range("training.momentum", self.momentum, 0, 0.9999)
+        require_range("training.mu", self.mu, 0, 1000)
         try:
             codec(self.codec)
         except LocalProtocolError as error:
@@ -93,14 +79,6 @@ class AggregatorSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        try:
-            require_name("population", self.population)
-        except LocalProtocolError as error:
-            raise SettingError("population", str(error)) from error
-        _require_range("chunk_bytes", self.chunk_bytes, 256, MAX_CHUNK_BYTES)
-        _require_range("seed", self.seed, 0, 2**62)
-
-
-def _require_range(key: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise SettingError(key, f"{value} is outside {low:g} to {high:g}")
+        require_topic_name("population", self.population)
+        require_range("chunk_bytes", self.chunk_bytes, 256, MAX_CHUNK_BYTES)
+        require_range("seed", self.seed, 0, 2**62)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from broker.protocol import wire
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import ModelBlob
+from models.errors import ParameterError
 from models.normalisation import Normalisation
 
 
@@ -43,4 +44,7 @@ def unpack_model(
         )
     if not np.isfinite(vector).all():
         raise RemoteProtocolError("model-blob", "parameters", "a value is not finite")
-    return blob.version, Normalisation(blob.mean, blob.std), vector
+    try:
+        return blob.version, Normalisation(blob.mean, blob.std), vector
+    except ParameterError as error:
+        raise RemoteProtocolError("model-blob", "std", error.reason) from error

@@ -1,0 +1,157 @@
+"""The aggregator as a process: the coordinator on an MQTT link, ticking."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from broker.aggregator.coordinator import Coordinator, Effect, Task
+from broker.aggregator.errors import StateError
+from broker.aggregator.events import (
+    Event,
+    MessageRefused,
+    RoundAbandoned,
+    RoundCommitted,
+    RoundOpened,
+    UpdateAccepted,
+    UpdateRefused,
+)
+from broker.aggregator.round_log import RoundLog
+from broker.aggregator.settings import AggregatorSettings
+from broker.link import MqttLink, steady_unix_s
+from broker.protocol.effects import Publish, Subscribe, Unsubscribe
+from broker.settings import BrokerSettings
+from models.artifact import Artifact
+
+_LOG = logging.getLogger(__name__)
+_TICK_S = 0.5
+# After the last commit the new version must still reach the broker.
+_FAREWELL_S = 5.0
+
+
+def task_of(artifact: Artifact) -> Task:
+    """Return what an aggregator must know of the artifact that its population trains."""
+    spec = artifact.spec
+    return Task(
+        bytes.fromhex(spec.digest),
+        artifact.initial_parameters(),
+        len(spec.channels),
+        spec.normalisation,
+    )
+
+
+class AggregatorService:
+    """One population's aggregator.
+
+    Args:
+        settings: the population and how its rounds go.
+        broker: where the broker is.
+        artifact: the model that is trained.
+        state_dir: where the round log is kept.
+
+    Raises:
+        StateError: the state is another population's, or cannot be opened.
+    """
+
+    def __init__(
+        self,
+        settings: AggregatorSettings,
+        broker: BrokerSettings,
+        artifact: Artifact,
+        state_dir: Path,
+    ) -> None:
+        try:
+            state_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(state_dir, error.strerror or str(error)) from error
+        task = task_of(artifact)
+        self._log = RoundLog(state_dir / "rounds.sqlite", settings.population, task.artifact)
+        self._coordinator = Coordinator(settings, task, self._log)
+        self._population = settings.population
+        self._broker = broker
+        self._link: MqttLink | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set or every round that was asked for is committed.
+
+        Raises:
+            SettingError: the broker's settings cannot be used.
+        """
+        client_id = f"perfuse-{self._population}-aggregator"
+        self._link = MqttLink(self._broker, client_id, self._coordinator.will(), self)
+        self._link.open()
+        try:
+            while not (stop.is_set() or self._coordinator.finished):
+                await _wait(stop, _TICK_S)
+                self._apply(self._coordinator.tick(steady_unix_s()))
+        finally:
+            self._link.apply(self._coordinator.will())
+            await self._link.drain(_FAREWELL_S)
+            await self._link.close()
+            self._log.close()
+
+    def connected(self) -> None:
+        """See :class:`broker.link.LinkUser`."""
+        self._apply(self._coordinator.connected())
+
+    def disconnected(self) -> None:
+        """See :class:`broker.link.LinkUser`."""
+
+    def received(self, topic: str, payload: bytes) -> None:
+        """See :class:`broker.link.LinkUser`."""
+        self._apply(self._coordinator.receive(topic, payload, steady_unix_s()))
+
+    def published(self, token: str) -> None:
+        """See :class:`broker.link.LinkUser`."""
+
+    def _apply(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Publish | Subscribe | Unsubscribe):
+                if self._link is not None:
+                    self._link.apply(effect)
+            else:
+                level, text = describe(effect)
+                _LOG.log(level, "%s", text)
+
+
+def describe(event: Event) -> tuple[int, str]:
+    """Return an event's log level and its line."""
+    return _DESCRIPTIONS[type(event)](event)
+
+
+_DESCRIPTIONS: dict[type, Callable[..., tuple[int, str]]] = {
+    RoundOpened: lambda e: (
+        logging.INFO,
+        f"round {e.round} ({e.kind}) is open to {e.cohort} gateways",
+    ),
+    UpdateAccepted: lambda e: (
+        logging.INFO,
+        f"round {e.round}: update of {e.gateway} over {e.num_examples} examples, "
+        f"{e.payload_bytes} bytes, loss {e.loss:.3f}",
+    ),
+    UpdateRefused: lambda e: (
+        logging.WARNING,
+        f"update of {e.gateway} was not taken: {e.reason}",
+    ),
+    RoundCommitted: lambda e: (
+        logging.INFO,
+        f"round {e.round} is committed: version {e.version} of {e.reported}/{e.cohort} updates",
+    ),
+    RoundAbandoned: lambda e: (
+        logging.WARNING,
+        f"round {e.round} is abandoned: {e.reported} of {e.cohort} reported; trying again",
+    ),
+    MessageRefused: lambda e: (
+        logging.WARNING,
+        f"dropped a message on {e.topic}: {e.reason}",
+    ),
+}
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

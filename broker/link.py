@@ -1,0 +1,180 @@
+"""The MQTT link of both sides: paho-mqtt under asyncio, MQTT 3.1.1 features only.
+
+This is the one module that imports paho. It reconnects by itself, with jittered, capped backoff,
+and acknowledges a message only after the core has taken it, so that a crash between the two makes
+the broker send it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from broker.protocol.effects import Publish, Subscribe, Unsubscribe
+from broker.settings import BrokerSettings, SettingError
+
+_LOG = logging.getLogger(__name__)
+_FIRST_RECONNECT_S = 1
+_LAST_RECONNECT_S = 60
+
+
+_STARTED_UNIX_S = time.time() - time.monotonic()
+
+
+def steady_unix_s() -> float:
+    """Unix seconds that never step back, nor jump with the clock, while the process lives."""
+    return _STARTED_UNIX_S + time.monotonic()
+
+
+class LinkUser(Protocol):
+    """What a link calls, always on the event loop."""
+
+    def connected(self) -> None:
+        """The broker has accepted us."""
+
+    def disconnected(self) -> None:
+        """The connection is gone; the link is trying again."""
+
+    def received(self, topic: str, payload: bytes) -> None:
+        """A message; it is acknowledged when this returns, and comes again when it raises."""
+
+    def published(self, token: str) -> None:
+        """The broker has acknowledged a publication that had a token."""
+
+
+class MqttLink:
+    """One persistent MQTT session under a stable client id.
+
+    Must be made and used on a running event loop; paho's own thread does the I/O.
+    """
+
+    def __init__(
+        self, settings: BrokerSettings, client_id: str, will: Publish, user: LinkUser
+    ) -> None:
+        self._settings = settings
+        self._user = user
+        self._loop = asyncio.get_running_loop()
+        self._unacknowledged: dict[int, str] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = asyncio.Event()
+        self._refused = ""
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id,
+            clean_session=False,
+            protocol=paho.MQTTv311,
+            manual_ack=True,
+        )
+        client.will_set(will.topic, will.payload, qos=1, retain=will.retain)
+        if (credentials := settings.credentials()) is not None:
+            client.username_pw_set(*credentials)
+        if settings.tls:
+            client.tls_set_context(_tls_context(settings))
+        # Many gateways lose a broker together; they must not all come back together.
+        first = _FIRST_RECONNECT_S + random.randrange(3)  # noqa: S311  (jitter, not a secret)
+        client.reconnect_delay_set(first, _LAST_RECONNECT_S)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        self._client = client
+
+    def open(self) -> None:
+        """Begin to connect; returns at once."""
+        host, port = self._settings.address
+        self._client.connect_async(host, port, self._settings.keepalive_s)
+        self._client.loop_start()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait until the broker has acknowledged everything, at most ``timeout_s``."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout_s)
+        except TimeoutError:
+            _LOG.warning("%d messages were not acknowledged", len(self._unacknowledged))
+
+    async def close(self) -> None:
+        """Disconnect in order (the will is not sent) and stop paho's thread."""
+        self._closed.set()
+        self._client.disconnect()
+        await asyncio.to_thread(self._client.loop_stop)
+
+    def apply(self, effect: Publish | Subscribe | Unsubscribe) -> None:
+        """Do what a core asked for."""
+        if isinstance(effect, Publish):
+            info = self._client.publish(effect.topic, effect.payload, qos=1, retain=effect.retain)
+            self._unacknowledged[info.mid] = effect.token
+            self._idle.clear()
+        elif isinstance(effect, Subscribe):
+            self._client.subscribe(effect.topic_filter, qos=1)
+        else:
+            self._client.unsubscribe(effect.topic_filter)
+
+    def _on_connect(
+        self, client: object, data: object, flags: object, reason: ReasonCode, properties: object
+    ) -> None:
+        del client, data, flags, properties
+        if reason.is_failure:
+            self._say_refusal(str(reason))
+        else:
+            _LOG.info("connected to the broker at %s:%d", *self._settings.address)
+            self._on_loop(self._user.connected)
+
+    def _on_disconnect(
+        self, client: object, data: object, flags: object, reason: ReasonCode, properties: object
+    ) -> None:
+        del client, data, flags, properties
+        if not self._closed.is_set():
+            _LOG.warning("the link to the broker is down (%s); trying again", reason)
+            self._on_loop(self._user.disconnected)
+
+    def _on_message(self, client: paho.Client, data: object, message: paho.MQTTMessage) -> None:
+        del client, data
+        self._on_loop(lambda: self._take(message))
+
+    def _take(self, message: paho.MQTTMessage) -> None:
+        self._user.received(message.topic, bytes(message.payload))
+        self._client.ack(message.mid, message.qos)
+
+    def _on_publish(
+        self, client: object, data: object, mid: int, reason: object, properties: object
+    ) -> None:
+        del client, data, reason, properties
+        self._on_loop(lambda: self._acknowledged(mid))
+
+    def _acknowledged(self, mid: int) -> None:
+        if token := self._unacknowledged.pop(mid, ""):
+            self._user.published(token)
+        if not self._unacknowledged:
+            self._idle.set()
+
+    def _on_loop(self, call: Callable[[], None]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(call)
+
+    def _say_refusal(self, reason: str) -> None:
+        if reason != self._refused:
+            _LOG.error("the broker at %s:%d refuses us: %s", *self._settings.address, reason)
+        self._refused = reason
+
+
+def _tls_context(settings: BrokerSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingError("broker.ca_file", f"{settings.ca_file}: {error}") from error
+    if settings.cert_file:
+        try:
+            context.load_cert_chain(settings.cert_file, settings.key_file or None)
+        except (OSError, ssl.SSLError) as error:
+            raise SettingError("broker.cert_file", f"{settings.cert_file}: {error}") from error
+    return context

@@ -1,0 +1,228 @@
+"""The agent: sensors, windows, examples, inference, training and the uplink in one process.
+
+One TaskGroup; every task has a name. Reading and alerting never wait for the link or for training.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from broker.link import MqttLink, steady_unix_s
+from broker.protocol.effects import Publish, Subscribe, Unsubscribe
+from edge_agent.alerts import AlertLog, AlertRule
+from edge_agent.errors import StorageError, TrainingError
+from edge_agent.examples import ExampleStore
+from edge_agent.inference import Inference
+from edge_agent.journal import Journal
+from edge_agent.labels import Annotation
+from edge_agent.participant import Effect, Identity, Install, Note, Participant, StartWork, StopWork
+from edge_agent.pipeline import Pipeline
+from edge_agent.settings import AgentSettings
+from edge_agent.trainer import Trainer
+from edge_agent.windows import Window
+from edge_agent.worker import Worker
+from firmware_bridge.errors import SourceError
+from firmware_bridge.source import Source
+from models.artifact import Artifact
+from models.errors import ModelError
+from models.spec import CLASSIFICATION
+from models.trainable import TrainableModel
+
+_LOG = logging.getLogger(__name__)
+_TICK_S = 1.0
+
+
+class Agent:
+    """One gateway.
+
+    Args:
+        settings: what the gateway was told.
+        artifact: the model that its population trains.
+        sources: its sensors, open or not.
+
+    Raises:
+        StorageError: a state file cannot be opened, or is another gateway's.
+    """
+
+    def __init__(
+        self, settings: AgentSettings, artifact: Artifact, sources: tuple[Source, ...]
+    ) -> None:
+        self._settings = settings
+        self._artifact = artifact
+        self._sources = sources
+        self._state = Path(settings.state_dir)
+        try:
+            self._state.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(self._state, error.strerror or str(error)) from error
+        identity = Identity(
+            settings.population,
+            settings.gateway,
+            bytes.fromhex(artifact.spec.digest),
+            artifact.spec.parameters,
+            settings.chunk_bytes,
+        )
+        owner = f"{settings.population}/{settings.gateway}"
+        self._examples = self._open_examples()
+        self._journal = Journal(self._state / "journal.sqlite", owner, identity.artifact)
+        self._alerts = AlertLog(self._state / "alerts.sqlite")
+        self._participant = Participant(identity, self._journal)
+        self._inference = Inference(artifact)
+        self._rule = AlertRule(settings.alert)
+        self._worker = Worker(self._make_trainer)
+        self._link: MqttLink | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._changed = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set.
+
+        Raises:
+            SettingError: the broker's settings cannot be used.
+        """
+        topics_id = f"perfuse-{self._settings.population}-{self._settings.gateway}"
+        self._link = MqttLink(self._settings.broker, topics_id, self._participant.will(), self)
+        self._apply(self._participant.started())
+        self._count_examples()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                background = [
+                    tasks.create_task(self._read(source), name=f"sensor {source.sensor}")
+                    for source in self._sources
+                ]
+                background.append(tasks.create_task(self._tick(), name="tick"))
+                self._link.open()
+                await stop.wait()
+                self._worker.close()
+                for task in background:
+                    task.cancel()
+        finally:
+            self._tasks = None
+            self._worker.close()
+            await self._say_goodbye()
+            self._close()
+
+    def annotate(self, annotation: Annotation) -> int:
+        """Label the windows that lie within an annotation; returns how many were labelled."""
+        labelled = self._examples.annotate(annotation)
+        self._count_examples()
+        return labelled
+
+    def connected(self) -> None:
+        """See :class:`broker.link.LinkUser`."""
+        self._apply(self._participant.connected(steady_unix_s()))
+
+    def disconnected(self) -> None:
+        """See :class:`broker.link.LinkUser`."""
+        self._apply(self._participant.disconnected())
+
+    def received(self, topic: str, payload: bytes) -> None:
+        """See :class:`broker.link.LinkUser`."""
+        self._apply(self._participant.receive(topic, payload, steady_unix_s()))
+
+    def published(self, token: str) -> None:
+        """See :class:`broker.link.LinkUser`."""
+        self._apply(self._participant.published(token, steady_unix_s()))
+
+    def _apply(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Publish | Subscribe | Unsubscribe):
+                if self._link is not None:
+                    self._link.apply(effect)
+            elif isinstance(effect, Install):
+                self._install(effect)
+            elif isinstance(effect, StartWork):
+                self._start(effect)
+            elif isinstance(effect, StopWork):
+                self._worker.stop(effect.plan)
+            elif isinstance(effect, Note):
+                _LOG.info("%s", effect.text)
+
+    def _install(self, effect: Install) -> None:
+        try:
+            self._inference.install(effect.model)
+        except ModelError as error:
+            _LOG.error("version %d was not installed: %s", effect.model.version, error)
+        else:
+            _LOG.info("version %d is installed", effect.model.version)
+
+    def _start(self, work: StartWork) -> None:
+        if self._tasks is not None:
+            self._tasks.create_task(self._work(work), name=f"plan {work.plan.plan}")
+
+    async def _work(self, work: StartWork) -> None:
+        _LOG.info("working on plan %s (%s)", work.plan.plan, work.plan.kind)
+        try:
+            result = await self._worker.run(work)
+            if result is not None:
+                self._apply(self._participant.worked(work.plan, result, steady_unix_s()))
+        except (TrainingError, StorageError, ModelError) as error:
+            self._apply(self._participant.declined(work.plan, str(error), steady_unix_s()))
+
+    async def _read(self, source: Source) -> None:
+        pipeline = Pipeline(self._artifact.spec, self._settings.window, self._keep, self._look)
+        try:
+            async for event in source.events():
+                pipeline.take(event)
+        except SourceError as error:
+            _LOG.error("%s; the other sensors go on", error)
+
+    def _keep(self, window: Window, label: str | None) -> None:
+        try:
+            self._examples.add(window, label)
+        except StorageError as error:
+            _LOG.error("a window was not kept: %s", error)
+        self._changed.set()
+
+    def _look(self, window: Window) -> None:
+        detection = self._inference.detect(window)
+        if detection is None:
+            return
+        _LOG.debug("%s: %s %.2f", detection.sensor, detection.what, detection.score)
+        alert = self._rule.judge(detection)
+        if alert is not None:
+            self._alerts.add(alert)
+            _LOG.warning(
+                "ALERT %s on %s: score %.2f, model version %d",
+                detection.what,
+                detection.sensor,
+                detection.score,
+                detection.version,
+            )
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            if self._changed.is_set():
+                self._changed.clear()
+                self._count_examples()
+            self._apply(self._participant.tick(steady_unix_s()))
+
+    def _count_examples(self) -> None:
+        spec = self._artifact.spec
+        if spec.task == CLASSIFICATION:
+            count = self._examples.labelled(spec.classes)
+        else:
+            count = len(self._examples)
+        self._apply(self._participant.examples(count, steady_unix_s()))
+
+    def _open_examples(self) -> ExampleStore:
+        path = self._state / "examples.sqlite"
+        shape = self._artifact.spec.input_shape
+        return ExampleStore(path, shape, self._settings.example_capacity)
+
+    def _make_trainer(self) -> Trainer:
+        # A connection of its own: training reads while the loop goes on writing.
+        return Trainer(TrainableModel(self._artifact), self._open_examples())
+
+    async def _say_goodbye(self) -> None:
+        if self._link is not None:
+            self._link.apply(self._participant.will())
+            await self._link.close()
+
+    def _close(self) -> None:
+        for storage in (self._examples, self._journal, self._alerts):
+            storage.close()

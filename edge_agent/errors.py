@@ -1,0 +1,30 @@
+"""Errors of the agent.
+
+AgentError
+├── StorageError      a file of the gateway's state cannot be opened, read or written
+└── TrainingError     local training cannot give a delta
+"""
+
+from __future__ import annotations
+
+
+class AgentError(Exception):
+    """Root of every error that edge_agent raises on purpose."""
+
+
+class StorageError(AgentError):
+    """A state file that cannot be used.
+
+    Attributes:
+        path: the file.
+        reason: what the operating system or the database said.
+    """
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = str(path)
+        self.reason = reason
+
+
+class TrainingError(AgentError):
+    """Training that gave nothing to send: too few examples, or a loss that is not finite."""

@@ -1,0 +1,117 @@
+"""What an agent is told once: who it is, what it reads, what it trains, when it alerts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from broker.protocol.messages import MAX_CHUNK_BYTES
+from broker.settings import BrokerSettings, SettingError, require_range, require_topic_name
+
+SENSOR_KINDS = ("serial",)
+
+
+@dataclass(frozen=True, slots=True)
+class SensorSettings:
+    """One sensor.
+
+    Attributes:
+        name: what the gateway calls it.
+        kind: ``"serial"``: our frames over a serial line.
+        port: path of the line; ``/dev/serial/by-id/...`` stays the same over replugging.
+        baudrate: bits a second.
+    """
+
+    name: str
+    port: str
+    kind: str = "serial"
+    baudrate: int = 115_200
+
+    def __post_init__(self) -> None:
+        require_topic_name("sensor.name", self.name)
+        if self.kind not in SENSOR_KINDS:
+            raise SettingError(
+                "sensor.kind", f"{self.kind!r} is not one of {', '.join(SENSOR_KINDS)}"
+            )
+        if not self.port:
+            raise SettingError("sensor.port", "is empty")
+        require_range("sensor.baudrate", self.baudrate, 300, 4_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSettings:
+    """How readings become windows.
+
+    Attributes:
+        hop: readings from one window's start to the next one's; 0 is half a window.
+        max_gap: readings that may be missing in a row and still be interpolated.
+        max_filled: windows with a larger share of interpolated readings are not trained on.
+    """
+
+    hop: int = 0
+    max_gap: int = 5
+    max_filled: float = 0.1
+
+    def __post_init__(self) -> None:
+        require_range("window.hop", self.hop, 0, 1_000_000)
+        require_range("window.max_gap", self.max_gap, 0, 10_000)
+        require_range("window.max_filled", self.max_filled, 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """When the gateway alerts, locally, whatever the link does.
+
+    Attributes:
+        classes: predictions that are worth an alert; none by default.
+        min_probability: and how sure the model must be (a raw score for svm).
+        consecutive: windows in a row that must say so.
+        anomaly_score: for an autoencoder: mean squared error above which a window is an anomaly;
+            0 never alerts.
+    """
+
+    classes: tuple[str, ...] = ()
+    min_probability: float = 0.8
+    consecutive: int = 2
+    anomaly_score: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_range("alert.min_probability", self.min_probability, -1e6, 1e6)
+        require_range("alert.consecutive", self.consecutive, 1, 1000)
+        require_range("alert.anomaly_score", self.anomaly_score, 0, 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """Everything that an agent is told.
+
+    Attributes:
+        population: whose federation this gateway is part of.
+        gateway: its name there; stable for ever, for updates are counted by it.
+        model: a folder with an artifact, or the name of one that ships with perfuse.
+        state_dir: where examples, journal and alerts are kept.
+        example_capacity: windows kept at most.
+        chunk_bytes: bytes of a chunk of an upload; small ones lose less on a bad link.
+
+    Raises:
+        SettingError: a value that cannot be, by its key.
+    """
+
+    population: str
+    gateway: str
+    model: str
+    state_dir: str
+    broker: BrokerSettings = field(default_factory=BrokerSettings)
+    sensor: tuple[SensorSettings, ...] = ()
+    window: WindowSettings = field(default_factory=WindowSettings)
+    alert: AlertSettings = field(default_factory=AlertSettings)
+    example_capacity: int = 4096
+    chunk_bytes: int = 32 * 1024
+
+    def __post_init__(self) -> None:
+        for key in ("population", "gateway"):
+            require_topic_name(key, getattr(self, key))
+        names = [sensor.name for sensor in self.sensor]
+        if len(set(names)) != len(names):
+            raise SettingError("sensor.name", "two sensors have one name")
+        require_range("example_capacity", self.example_capacity, 1, 10**7)
+        require_range("chunk_bytes", self.chunk_bytes, 256, MAX_CHUNK_BYTES)

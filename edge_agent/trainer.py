@@ -1,0 +1,131 @@
+"""Local training: epochs of mini-batches over the gateway's examples, off the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from broker.protocol.messages import Plan
+from edge_agent.errors import TrainingError
+from models.normalisation import ChannelSums, Normalisation
+from models.spec import CLASSIFICATION
+from models.trainable import TrainableModel
+
+
+class Examples(Protocol):
+    """What training reads; :class:`~edge_agent.examples.ExampleStore` is one."""
+
+    def ids(self, labels: Sequence[str] | None) -> NDArray[np.int64]:
+        """int64[n] ids of the examples with one of the labels, or of all."""
+
+    def batch(
+        self, ids: NDArray[np.int64], labels: Sequence[str]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """x float32[n, ...] in the sensor's units, y int32[n]."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """What a plan asked for: delta float32[P], over how many examples, and the last mean loss."""
+
+    delta: NDArray[np.float32]
+    num_examples: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Summed:
+    """What a statistics plan asked for: sums float64[3C] over how many examples."""
+
+    sums: NDArray[np.float64]
+    num_examples: int
+
+
+class Trainer:
+    """Trains one model on one gateway's examples.
+
+    Not for two threads at once: it holds one interpreter.
+    """
+
+    def __init__(self, model: TrainableModel, examples: Examples) -> None:
+        self._model = model
+        self._examples = examples
+        spec = model.spec
+        self._labels = spec.classes if spec.task == CLASSIFICATION else None
+
+    def train(
+        self,
+        plan: Plan,
+        base: NDArray[np.float32],
+        normalisation: Normalisation,
+        generator: np.random.Generator,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Trained | None:
+        """Train from ``base`` float32[P]; ``None`` when ``stopped`` said so between two steps.
+
+        Raises:
+            TrainingError: fewer examples than the plan asks for, or a loss that is not finite.
+        """
+        ids = self._ids(plan.min_examples)
+        self._model.restore(base)
+        loss = 0.0
+        for _ in range(plan.training.local_epochs):
+            losses = self._epoch(plan, generator.permutation(ids), normalisation, stopped)
+            if losses is None:
+                return None
+            loss = losses
+        delta = self._model.parameters() - base
+        if not (np.isfinite(delta).all() and np.isfinite(loss)):
+            raise TrainingError(f"the loss diverged to {loss}; nothing is sent")
+        return Trained(delta, len(ids), loss)
+
+    def sum(self, plan: Plan) -> Summed:
+        """Sum each channel's readings over the examples, batch by batch.
+
+        Raises:
+            TrainingError: fewer examples than the plan asks for.
+        """
+        ids = self._ids(plan.min_examples)
+        sums = ChannelSums.zero(len(self._model.spec.channels))
+        for batch in self._batches(ids):
+            x, _ = self._examples.batch(batch, self._model.spec.classes)
+            sums = sums + ChannelSums.of(x)
+        return Summed(sums.to_vector(), len(ids))
+
+    def _epoch(
+        self,
+        plan: Plan,
+        ids: NDArray[np.int64],
+        normalisation: Normalisation,
+        stopped: Callable[[], bool],
+    ) -> float | None:
+        training = plan.training
+        total = 0.0
+        for batch in self._batches(ids):
+            if stopped():
+                return None
+            x, y = self._examples.batch(batch, self._model.spec.classes)
+            loss = self._model.train_step(
+                normalisation.apply(x),
+                y,
+                np.ones(len(x), np.float32),
+                learning_rate=training.learning_rate,
+                momentum=training.momentum,
+                mu=training.mu,
+            )
+            total += loss * len(x)
+        return total / len(ids)
+
+    def _ids(self, min_examples: int) -> NDArray[np.int64]:
+        ids = self._examples.ids(self._labels)
+        if len(ids) < max(min_examples, 1):
+            raise TrainingError(f"{len(ids)} examples, the plan asks for {min_examples}")
+        return ids
+
+    def _batches(self, ids: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        size = self._model.spec.batch_size
+        return [ids[start : start + size] for start in range(0, len(ids), size)]

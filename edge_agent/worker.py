@@ -1,0 +1,66 @@
+"""What plans ask for, done in one thread off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from broker.protocol.messages import PlanKind
+from edge_agent.participant import StartWork
+from edge_agent.trainer import Summed, Trained, Trainer
+
+
+class Worker:
+    """Runs one plan at a time; the interpreter is made in its thread, when first needed.
+
+    Args:
+        make_trainer: opens the training graph and the examples; called once, in the thread.
+    """
+
+    def __init__(self, make_trainer: Callable[[], Trainer]) -> None:
+        self._make_trainer = make_trainer
+        self._trainer: Trainer | None = None
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="trainer")
+        self._stop = threading.Event()
+        self._running = ""
+
+    async def run(self, work: StartWork) -> Trained | Summed | None:
+        """Do the work; ``None`` when :meth:`stop` ended it.
+
+        Raises:
+            TrainingError: the examples or the loss give nothing to send.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._do, work)
+
+    def stop(self, plan: str) -> None:
+        """End the work for a plan between two steps."""
+        if self._running == plan:
+            self._stop.set()
+
+    def close(self) -> None:
+        """End what is running and the thread."""
+        self._stop.set()
+        self._executor.shutdown()
+
+    def _do(self, work: StartWork) -> Trained | Summed | None:
+        self._running = work.plan.plan
+        self._stop.clear()
+        if self._trainer is None:
+            self._trainer = self._make_trainer()
+        return perform(self._trainer, work, self._stop.is_set)
+
+
+def perform(
+    trainer: Trainer, work: StartWork, stopped: Callable[[], bool] = lambda: False
+) -> Trained | Summed | None:
+    """Do what a plan asks with this trainer, in the calling thread."""
+    if work.plan.kind is PlanKind.STATISTICS or work.model is None:
+        return trainer.sum(work.plan)
+    generator = np.random.default_rng(work.seed)
+    model = work.model
+    return trainer.train(work.plan, model.parameters, model.normalisation, generator, stopped)
