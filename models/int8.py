@@ -56,7 +56,6 @@ class Int8Model:
     def __init__(self, model: bytes, spec: ModelSpec, num_threads: int = 1) -> None:
         self.spec = spec
         self._interpreter = open_interpreter(model, num_threads)
-        self._interpreter.allocate_tensors()
         source = self._interpreter.get_input_details()[0]
         target = self._interpreter.get_output_details()[0]
         if int(np.prod(source["shape"])) != int(np.prod(spec.input_shape)):

@@ -19,14 +19,18 @@ _RUNTIMES = ("tflite_runtime", "ai_edge_litert")
 
 
 def open_interpreter(model: Path | bytes, num_threads: int = 1) -> Any:
-    """An Interpreter over the file or the bytes of a .tflite.
+    """An Interpreter over the file or the bytes of a .tflite, its tensors allocated.
 
     Raises ArtifactError if the runtime refuses it, RuntimeMissingError if there
     is no runtime.
     """
     source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
     try:
-        return _runtime().Interpreter(num_threads=num_threads, **source)
+        interpreter = _runtime().Interpreter(num_threads=num_threads, **source)
+        # tflite-runtime applies XNNPACK here and nowhere else: without this line
+        # every signature runs on the reference kernels, at a third of the speed.
+        interpreter.allocate_tensors()
+        return interpreter
     except (ValueError, RuntimeError) as error:
         path = Path("<memory>") if isinstance(model, bytes) else model
         raise ArtifactError(path, f"{runtime_name()} cannot load it: {error}") from error
