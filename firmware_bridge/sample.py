@@ -22,6 +22,9 @@ class Absence(StrEnum):
     NO_CONTACT = "no-contact"
     MEASUREMENT_FAILED = "measurement-failed"
     NOT_SENT = "not-sent"
+    SEARCHING = "searching"
+    SENSOR_FAULT = "sensor-fault"
+    CLOCK_NOT_SET = "clock-not-set"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Characteristics of the Bluetooth SIG's services (GATT Specification Supplement)."""

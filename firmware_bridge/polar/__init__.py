@@ -1,0 +1,1 @@
+"""Polar Measurement Data (PMD): the streams of Polar's chest straps and optical sensors."""
