@@ -21,6 +21,7 @@ class SourceCounters:
         duplicates: frames that came twice or late, dropped.
         clock_steps: frames whose time stamp went backwards.
         reopened: times that the source was lost and opened again.
+        undescribed: frames of a stream that the sensor has not described yet, dropped.
     """
 
     frames: int = 0
@@ -30,6 +31,7 @@ class SourceCounters:
     duplicates: int = 0
     clock_steps: int = 0
     reopened: int = 0
+    undescribed: int = 0
 
 
 class Source(Protocol):
