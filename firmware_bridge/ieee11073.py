@@ -41,7 +41,7 @@ _SFLOAT = _Word("SFLOAT", exponent_bits=4, mantissa_bits=12)
 _FLOAT = _Word("FLOAT", exponent_bits=8, mantissa_bits=24)
 _SFLOAT_SPECIALS = _SFLOAT.specials
 _FLOAT_SPECIALS = _FLOAT.specials
-_POWERS = tuple(10**n for n in range(129))
+_POWERS: tuple[int, ...] = tuple(10**n for n in range(129))
 
 
 def decode_sfloat(word: int) -> Value:

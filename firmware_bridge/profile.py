@@ -200,6 +200,7 @@ def waveform(
     stream: str,
     channels: tuple[Channel, ...],
     values: NDArray[np.float32],
+    *,
     timestamp_ns: int,
     interval_ns: int,
 ) -> Sample:

@@ -94,10 +94,10 @@ def _request(line: str) -> tuple[str, bytes]:
         raise ValueError(f"the line is longer than {MAX_LINE_CHARS} characters")
     request = json.loads(line)
     if not isinstance(request, dict):
-        raise ValueError("the line is not a JSON object")
+        raise ValueError("the line is not a JSON object")  # noqa: TRY004 - text misread, not misused
     named, text = request.get("profile"), request.get("hex")
     if not isinstance(named, str) or not isinstance(text, str):
-        raise ValueError('the line needs "profile" and "hex", both text')
+        raise ValueError('the line needs "profile" and "hex", both text')  # noqa: TRY004 - as above
     try:
         return named, bytes.fromhex(text)
     except ValueError as error:

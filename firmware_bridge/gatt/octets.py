@@ -142,7 +142,7 @@ class OctetWriter:
     def scaled_u16(self, field: str, value: Value, per_unit: float) -> None:
         """``value`` in steps of 1 / ``per_unit``, as two unsigned octets below 0xFFFF."""
         if isinstance(value, Absence):
-            raise ValueError(f"{field} cannot say {value}")
+            raise ValueError(f"{field} cannot say {value}")  # noqa: TRY004 - a value, not a type
         count = round(value * per_unit)
         # Where a scale has a word for "failed", it is this one.
         if count == 0xFFFF:
@@ -163,9 +163,7 @@ class OctetWriter:
             self._data += bytes(7)
             return
         self.u16("year", moment.year)
-        self._data += bytes(
-            (moment.month, moment.day, moment.hour, moment.minute, moment.second)
-        )
+        self._data += bytes((moment.month, moment.day, moment.hour, moment.minute, moment.second))
 
     def finish(self) -> bytes:
         """The value.

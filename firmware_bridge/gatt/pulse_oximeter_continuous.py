@@ -138,9 +138,7 @@ def _oximetry(octets: OctetReader, average: str) -> Oximetry:
     return Oximetry(octets.sfloat(f"{average} SpO2"), octets.sfloat(f"{average} pulse rate"))
 
 
-def _sample(
-    average: Oximetry, stream: str, arrival: Arrival, amplitude: Quantity | None
-) -> Sample:
+def _sample(average: Oximetry, stream: str, arrival: Arrival, amplitude: Quantity | None) -> Sample:
     return reading(
         arrival,
         stream,

@@ -132,8 +132,8 @@ def to_samples(m: Weight, arrival: Arrival) -> tuple[Sample, ...]:
             "weight",
             arrival.civil_ns(m.timestamp),
             weight=Quantity(m.weight, m.units.mass),
-            bmi=stature and Quantity(stature.bmi, "kg/m2"),
-            height=stature and Quantity(stature.height, m.units.length),
+            bmi=None if stature is None else Quantity(stature.bmi, "kg/m2"),
+            height=None if stature is None else Quantity(stature.height, m.units.length),
         ),
     )
 
