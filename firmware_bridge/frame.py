@@ -35,7 +35,7 @@ MAX_READINGS_BYTES = 4032
 MAX_INTERVAL_NS = 86_400 * 10**9
 MAX_TIMESTAMP_NS = 2**62
 # So that no int16 reading overflows float32.
-MAX_SCALE = 1e30
+MAX_SCALE = 2.0**100
 SEQUENCE_MODULUS = 2**32
 _MAX_STREAM_ID = 255
 
@@ -52,7 +52,7 @@ class StreamDescription:
         name: what the sensor calls the stream, such as ``"imu"``.
         interval_ns: time between two readings; 0 for single, aperiodic readings.
         channels: 1..16 channels of a reading.
-        scales: one per channel, in (0, 1e30], each exactly a float32.
+        scales: one per channel, in (0, 2**100], each exactly a float32.
 
     Raises:
         ValueError: a field is outside what a frame can carry.

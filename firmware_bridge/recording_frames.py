@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.frame import (
-    MAX_SCALE,
     SEQUENCE_MODULUS,
     Batch,
     MarkMessage,
@@ -72,7 +71,7 @@ def session_scales(session: RecordedSession) -> tuple[float, ...]:
     peak = np.max([np.abs(s.readings).max(axis=0) for s in session.segments], axis=0)
     # Below this the float32 scale would be subnormal and lose the precision of its steps.
     smallest = float(np.finfo(np.float32).tiny)
-    exact = np.clip(peak.astype(np.float64) / _FULL_SCALE, smallest, MAX_SCALE)
+    exact = np.maximum(peak.astype(np.float64) / _FULL_SCALE, smallest)
     scales = np.where(peak > 0, exact, 1.0).astype(np.float32)
     scales = np.where(scales < exact, np.nextafter(scales, np.float32(np.inf)), scales)
     return tuple(float(scale) for scale in scales)
