@@ -44,7 +44,7 @@ def read(outcomes):
             async with asyncio.timeout(30):
                 while more := await handoff.take():
                     items += more
-        except EndOfTest:
+        except EndOfTestError:
             return items
         finally:
             reader.stop()
@@ -52,12 +52,12 @@ def read(outcomes):
     return asyncio.run(scenario())
 
 
-class EndOfTest(Exception):
+class EndOfTestError(Exception):
     """Not an OSError: ends the reader and comes out of the handoff."""
 
 
 def test_a_port_that_comes_back_is_said_before_its_bytes():
-    assert read([b"one", OSError("gone"), b"two", EndOfTest()]) == [
+    assert read([b"one", OSError("gone"), b"two", EndOfTestError()]) == [
         b"one",
         LineEvent.REOPENED,
         b"two",
@@ -67,7 +67,7 @@ def test_a_port_that_comes_back_is_said_before_its_bytes():
 def test_a_denied_port_is_tried_again_and_said_once(caplog):
     denied = PermissionError(13, "Permission denied", "/dev/ttyACM0")
     with caplog.at_level(logging.WARNING):
-        assert read([denied, denied, denied, b"one", EndOfTest()]) == [b"one"]
+        assert read([denied, denied, denied, b"one", EndOfTestError()]) == [b"one"]
     assert [record.message for record in caplog.records] == [
         "sensor watch: port not available, trying again: "
         "[Errno 13] Permission denied: '/dev/ttyACM0'",
@@ -77,7 +77,7 @@ def test_a_denied_port_is_tried_again_and_said_once(caplog):
 
 def test_another_outage_is_said_again(caplog):
     with caplog.at_level(logging.WARNING):
-        read([OSError("no"), b"one", OSError("no"), b"two", EndOfTest()])
+        read([OSError("no"), b"one", OSError("no"), b"two", EndOfTestError()])
     assert caplog.text.count("trying again: no") == 2
 
 
