@@ -19,14 +19,14 @@ _LAST_RETRY_S = 300.0
 class Upload:
     """Offers an update, sends what the aggregator says is missing, and offers again in silence.
 
-    The first chunks go with the first offer, so that a small update costs one round trip.
+    Nothing is sent before it was asked for, so that no byte goes twice.
     """
 
     def __init__(self, topics: Topics, offer: UpdateOffer, payload: bytes) -> None:
         self.offer = offer
         self._topics = topics
         self._payload = payload
-        self._queue: deque[int] = deque(range(offer.payload.chunks))
+        self._queue: deque[int] = deque()
         self._in_flight: dict[str, int] = {}
         self._wait_s = _FIRST_RETRY_S
         self._retry_at = 0.0
@@ -35,7 +35,7 @@ class Upload:
         """Offer the update, at the start and whenever the link or the aggregator is back."""
         self._retry_at = now + self._wait_s
         topic = self._topics.offer(self.offer.update.gateway)
-        return [Publish(topic, wire.encode(self.offer)), *self._fill()]
+        return [Publish(topic, wire.encode(self.offer))]
 
     def wanted(self, want: Want, now: float) -> list[Publish]:
         """Send what is missing and not under way.

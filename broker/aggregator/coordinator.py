@@ -240,7 +240,10 @@ class Coordinator:
             cohort=cohort,
             codec=STATISTICS_CODEC if version is None else training.codec,
             training=TrainingPlan(
-                training.local_epochs, training.learning_rate, training.momentum, training.mu
+                training.local_epochs,
+                training.learning_rate_at(version or 0, settings.rounds.rounds),
+                training.momentum,
+                training.mu,
             ),
             min_examples=settings.rounds.min_examples,
             deadline_unix_s=now + settings.rounds.deadline_s,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from broker.protocol.compression import DEFAULT_CODEC, codec
 from broker.protocol.errors import LocalProtocolError
 from broker.protocol.messages import MAX_CHUNK_BYTES, MAX_COHORT
-from broker.settings import SettingError, require_range, require_topic_name
+from broker.settings import BrokerSettings, SettingError, require_range, require_topic_name
+
+SCHEDULES = ("constant", "cosine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,20 @@ class RoundSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """What a plan asks of local training: epochs over the examples, SGD with momentum."""
+    """What a plan asks of local training: epochs over the examples, SGD with momentum.
+
+    Attributes:
+        local_epochs: passes over a gateway's examples in a round.
+        learning_rate: of the first round.
+        schedule: ``"constant"``, or ``"cosine"`` down to a twentieth over a known number of rounds.
+        momentum: of SGD.
+        mu: weight of FedProx's proximal term; 0 is FedAvg.
+        codec: of the updates; see :mod:`broker.protocol.compression`.
+    """
 
     local_epochs: int = 1
-    learning_rate: float = 0.05
+    learning_rate: float = 0.02
+    schedule: str = "cosine"
     momentum: float = 0.9
     mu: float = 0.0
     codec: str = DEFAULT_CODEC
@@ -56,12 +69,23 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         require_range("training.local_epochs", self.local_epochs, 1, 10_000)
         require_range("training.learning_rate", self.learning_rate, 1e-8, 1000)
+        if self.schedule not in SCHEDULES:
+            raise SettingError(
+                "training.schedule", f"{self.schedule!r} is not one of {', '.join(SCHEDULES)}"
+            )
         require_range("training.momentum", self.momentum, 0, 0.9999)
         require_range("training.mu", self.mu, 0, 1000)
         try:
             codec(self.codec)
         except LocalProtocolError as error:
             raise SettingError("training.codec", str(error)) from error
+
+    def learning_rate_at(self, done: int, rounds: int) -> float:
+        """Return the learning rate of a round after ``done`` of ``rounds``; 0 rounds is endless."""
+        if self.schedule == "constant" or rounds <= 1:
+            return self.learning_rate
+        share = min(done / (rounds - 1), 1.0)
+        return self.learning_rate * (0.05 + 0.95 * (1 + math.cos(math.pi * share)) / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +106,37 @@ class AggregatorSettings:
         require_topic_name("population", self.population)
         require_range("chunk_bytes", self.chunk_bytes, 256, MAX_CHUNK_BYTES)
         require_range("seed", self.seed, 0, 2**62)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """Everything that an aggregator process is told.
+
+    Attributes:
+        population: whose federation it runs.
+        model: a folder with an artifact, or the name of one that ships with perfuse.
+        state_dir: where the round log is kept.
+        chunk_bytes: bytes of a chunk of a model; small ones lose less on a bad link.
+        seed: of everything random that it decides.
+
+    Raises:
+        SettingError: a value that cannot be, by its key.
+    """
+
+    population: str
+    model: str
+    state_dir: str
+    broker: BrokerSettings = field(default_factory=BrokerSettings)
+    rounds: RoundSettings = field(default_factory=RoundSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    chunk_bytes: int = 32 * 1024
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self.core()
+
+    def core(self) -> AggregatorSettings:
+        """Return what the coordinator is told."""
+        return AggregatorSettings(
+            self.population, self.rounds, self.training, self.chunk_bytes, self.seed
+        )

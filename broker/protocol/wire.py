@@ -95,6 +95,7 @@ def message_type(name: str) -> Callable[[type[M]], type[M]]:
 
     def name_it(cls: type[M]) -> type[M]:
         _KINDS[cls] = name
+        _dataclass_check(typing.cast(Any, cls))
         return cls
 
     return name_it
@@ -171,7 +172,8 @@ def _check_for(hint: Any) -> _Check:
     if typing.get_origin(hint) is typing.Annotated:
         inner, bound = typing.get_args(hint)
         return _bounded(inner, bound)
-    if isinstance(hint, types.UnionType):
+    # ``X | None`` is one type for a class and another for an Annotated one.
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
         return _optional(hint)
     if isinstance(hint, type) and is_dataclass(hint):
         return _dataclass_check(hint)
@@ -182,7 +184,7 @@ def _check_for(hint: Any) -> _Check:
     raise LocalProtocolError(f"{hint!r} has no bound")
 
 
-def _optional(hint: types.UnionType) -> _Check:
+def _optional(hint: Any) -> _Check:
     (inner,) = (arg for arg in typing.get_args(hint) if arg is not type(None))
     check = _check_for(inner)
     return lambda kind, path, value: None if value is None else check(kind, path, value)

@@ -1,0 +1,7 @@
+"""``python -m perfuse``."""
+
+import sys
+
+from perfuse.cli import main
+
+sys.exit(main())

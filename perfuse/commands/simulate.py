@@ -1,0 +1,142 @@
+"""``perfuse simulate``: a federation over a recorded dataset, in one process or a few."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from perfuse.commands.options import Commands, number, whole
+from perfuse.exit_codes import ExitCode
+
+_DESCRIPTION = """\
+Run the agents' and the aggregator's own code over a recorded dataset: one gateway per client,
+an in-memory broker, virtual time. Some clients are held out; the model is scored on them.
+The .npz holds x [n, ...], y [n] and an array that names each row's client.
+"""
+
+
+def add_parser(commands: Commands) -> None:
+    """Add this command's options."""
+    parser = commands.add_parser(
+        "simulate",
+        help="run a federation over a recorded dataset",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, metavar="FILE", help=".npz with x, y and clients")
+    add("--model", required=True, metavar="DIR|NAME", help="see: perfuse models list")
+    add("--clients", default="subject", metavar="ARRAY", help="whose row it is (%(default)s)")
+    add(
+        "--holdout",
+        type=number(0.0, 0.95),
+        default=0.25,
+        metavar="SHARE",
+        help="share of the clients that nobody trains on (%(default)s)",
+    )
+    add("--rounds", type=whole(1, 100_000), default=20, metavar="N", help="(%(default)s)")
+    add(
+        "--local-epochs",
+        type=whole(1, 10_000),
+        default=2,
+        metavar="E",
+        help="epochs that a gateway trains in a round (%(default)s)",
+    )
+    add(
+        "--cohort",
+        type=whole(0, 4096),
+        default=0,
+        metavar="K",
+        help="gateways in a round; 0 is all of them (%(default)s)",
+    )
+    add(
+        "--learning-rate",
+        type=number(1e-8, 1000),
+        default=0.02,
+        metavar="LR",
+        help="of the first round (%(default)s)",
+    )
+    add(
+        "--schedule",
+        default="cosine",
+        choices=("constant", "cosine"),
+        help="of the learning rate over the rounds (%(default)s)",
+    )
+    add("--momentum", type=number(0, 0.9999), default=0.9, metavar="M", help="(%(default)s)")
+    add(
+        "--mu",
+        type=number(0, 1000),
+        default=0.0,
+        help="weight of FedProx's proximal term (%(default)s)",
+    )
+    add("--codec", default="default", help="of the updates: none, q8 or default (%(default)s)")
+    add("--seed", type=whole(0, 2**40), default=0, metavar="S", help="(%(default)s)")
+    add(
+        "--processes",
+        type=whole(1, 256),
+        default=1,
+        metavar="P",
+        help="share the gateways out; the result is the same (%(default)s)",
+    )
+    add(
+        "--baselines",
+        action="store_true",
+        help="score the majority class, each client alone, and all pooled, too",
+    )
+    add("--report", type=Path, metavar="FILE", help="write the report there, as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the simulation and print a line for each round."""
+    from broker.aggregator.settings import TrainingSettings
+    from broker.protocol.compression import DEFAULT_CODEC
+    from perfuse.simulation.run import SimulationOptions, simulate, write_report
+
+    training = TrainingSettings(
+        local_epochs=options.local_epochs,
+        learning_rate=options.learning_rate,
+        schedule=options.schedule,
+        momentum=options.momentum,
+        mu=options.mu,
+        codec=DEFAULT_CODEC if options.codec == "default" else options.codec,
+    )
+    print(f"{'version':>7}  {'reported':>8}  {'accuracy':>8}  {'macro-F1':>8}  "
+          f"{'up KiB':>8}  {'down KiB':>8}  {'seconds':>7}")  # fmt: skip
+    report = simulate(
+        SimulationOptions(
+            data=options.data,
+            model=options.model,
+            clients=options.clients,
+            holdout=options.holdout,
+            rounds=options.rounds,
+            cohort=options.cohort,
+            training=training,
+            seed=options.seed,
+            processes=options.processes,
+            with_baselines=options.baselines,
+        ),
+        _say_row,
+    )
+    for name, score in report.get("baselines", {}).items():
+        print(f"{name:>17}  {_figure(score['accuracy'])}  {_figure(score['macro_f1'])}")
+    if options.report is not None:
+        write_report(report, options.report)
+        print(f"report: {options.report}")
+    return ExitCode.OK
+
+
+def _say_row(row: dict[str, Any]) -> None:
+    reported = f"{row['reported']}/{row['cohort']}"
+    state = "" if row["committed"] else "  abandoned"
+    print(
+        f"{row['version']:>7}  {reported:>8}  {_figure(row['accuracy'])}  "
+        f"{_figure(row['macro_f1'])}  {row['uplink_bytes'] / 1024:>8.1f}  "
+        f"{row['downlink_bytes'] / 1024:>8.1f}  {row['seconds']:>7.2f}{state}",
+        flush=True,
+    )
+
+
+def _figure(value: float | None) -> str:
+    return f"{'-':>8}" if value is None else f"{value:>8.3f}"

@@ -1,0 +1,115 @@
+"""Who does the simulated gateways' work: this process, or a few that share the gateways out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from edge_agent.examples import ExampleStore
+from edge_agent.participant import StartWork
+from edge_agent.trainer import Summed, Trained, Trainer
+from edge_agent.windows import Window
+from edge_agent.worker import perform
+from models.artifact import load_artifact
+from models.spec import CLASSIFICATION
+from models.trainable import TrainableModel
+from perfuse.simulation.dataset import Dataset, load_dataset
+
+Job = tuple[str, StartWork]
+Result = Trained | Summed
+
+
+class Bench:
+    """The gateways of one process: a store each, and one interpreter for all of them."""
+
+    def __init__(self, model: str, dataset: Dataset, clients: Sequence[str]) -> None:
+        self._model = TrainableModel(load_artifact(model))
+        self._stores = {name: _store(self._model, dataset.of((name,))) for name in clients}
+
+    def perform(self, job: Job) -> Result | None:
+        """Do what a plan asks of one gateway."""
+        gateway, work = job
+        return perform(Trainer(self._model, self._stores[gateway]), work)
+
+    def count(self, gateway: str) -> int:
+        """Return how many examples a gateway can train on."""
+        labels = self._model.spec.classes
+        if self._model.spec.task == CLASSIFICATION:
+            return self._stores[gateway].labelled(labels)
+        return len(self._stores[gateway])
+
+
+class Workforce:
+    """Does jobs side by side, each gateway always in the same process.
+
+    The results do not depend on the number of processes.
+    """
+
+    def __init__(
+        self, model: str, data: Path, clients_array: str, clients: Sequence[str], processes: int
+    ) -> None:
+        self._clients = list(clients)
+        count = max(1, min(processes, len(self._clients)))
+        context = get_context("spawn")
+        self._pools = [
+            ProcessPoolExecutor(
+                1, context, _open_bench, (model, data, clients_array, self._clients[i::count])
+            )
+            for i in range(count)
+        ]
+        self._pool_of = {name: self._pools[i % count] for i, name in enumerate(self._clients)}
+
+    def __enter__(self) -> Workforce:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for pool in self._pools:
+            pool.shutdown(wait=kind is None, cancel_futures=True)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many examples each gateway can train on."""
+        futures = {name: self._pool_of[name].submit(_count, name) for name in self._clients}
+        return {name: future.result() for name, future in futures.items()}
+
+    def perform(self, jobs: Sequence[Job]) -> list[Result | None]:
+        """Do jobs; results in the order of the jobs."""
+        futures = [self._pool_of[job[0]].submit(_perform, job) for job in jobs]
+        return [future.result() for future in futures]
+
+
+_bench: Bench | None = None
+
+
+def _open_bench(model: str, data: Path, clients_array: str, clients: Sequence[str]) -> None:
+    global _bench  # noqa: PLW0603  (a pool's initializer has no other way to leave something)
+    dataset = load_dataset(data, clients_array, load_artifact(model).spec)
+    _bench = Bench(model, dataset, clients)
+
+
+def _perform(job: Job) -> Result | None:
+    assert _bench is not None
+    return _bench.perform(job)
+
+
+def _count(gateway: str) -> int:
+    assert _bench is not None
+    return _bench.count(gateway)
+
+
+def _store(model: TrainableModel, mine: Dataset) -> ExampleStore:
+    store = ExampleStore(":memory:", model.spec.input_shape, max(len(mine.x), 1))
+    classes = model.spec.classes
+    windows = (Window("recording", i, i + 1, np.asarray(x), 0.0) for i, x in enumerate(mine.x))
+    labels = (classes[y] if classes else None for y in mine.y.tolist())
+    store.extend(zip(windows, labels, strict=True))
+    return store
