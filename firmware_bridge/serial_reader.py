@@ -39,7 +39,7 @@ class SerialReader:
         sensor: for the log and the thread's name.
         open_port: opens and configures; an OSError is tried again, anything else ends the reader.
         handoff: where the bytes go, and LineEvent.REOPENED before those of a port opened again.
-        backoff: waits between attempts.
+        backoff: waits between attempts; short again once bytes came.
     """
 
     def __init__(
