@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_bridge.ieee11073 import Value
 from firmware_bridge.quantity import Quantity
 from firmware_bridge.sample import Absence, Channel, Sample
 
@@ -23,6 +24,7 @@ M = TypeVar("M")
 JsonFields = dict[str, Any]
 
 _NONE_ABSENT: Mapping[int, Absence] = MappingProxyType({})
+_MOST = float(np.finfo(np.float32).max)
 _UNIX_EPOCH = datetime(1970, 1, 1)
 _NS_PER_S = 1_000_000_000
 
@@ -179,11 +181,12 @@ def reading(
     values = np.empty((1, len(sent)), dtype=np.float32)
     absent: dict[int, Absence] = {}
     for index, quantity in enumerate(sent.values()):
-        if isinstance(quantity.value, Absence):
-            absent[index] = quantity.value
+        value = _within_float32(quantity.value)
+        if isinstance(value, Absence):
+            absent[index] = value
             values[0, index] = np.nan
         else:
-            values[0, index] = quantity.value
+            values[0, index] = value
     return Sample(
         sensor=arrival.sensor,
         stream=stream,
@@ -219,6 +222,13 @@ def waveform(
         interval_ns=interval_ns,
         values=values,
     )
+
+
+def _within_float32(value: Value) -> Value:
+    """FLOAT reaches 1e134, samples 3e38: what lies between has overflowed and not become inf."""
+    if isinstance(value, Absence) or abs(value) <= _MOST:
+        return value
+    return Absence.POSITIVE_OVERFLOW if value > 0 else Absence.NEGATIVE_OVERFLOW
 
 
 def _plain(value: Any) -> Any:

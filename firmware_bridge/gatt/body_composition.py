@@ -123,7 +123,7 @@ def encode(m: BodyComposition) -> bytes:
     if m.body_fat is Absence.MEASUREMENT_FAILED:
         body.u16("body fat percentage", _UNSUCCESSFUL)
     else:
-        body.scaled_u16("body fat percentage", m.body_fat, 10)
+        body.scaled_u16("body fat percentage", m.body_fat, 10, most=_UNSUCCESSFUL - 1)
     if m.timestamp is not None:
         flags |= _TIMESTAMP
         body.civil_time(m.timestamp)

@@ -139,14 +139,13 @@ class OctetWriter:
         """An unsigned integer of two octets."""
         self.unsigned(field, value, 2)
 
-    def scaled_u16(self, field: str, value: Value, per_unit: float) -> None:
-        """``value`` in steps of 1 / ``per_unit``, as two unsigned octets below 0xFFFF."""
+    def scaled_u16(self, field: str, value: Value, per_unit: float, *, most: int = 0xFFFF) -> None:
+        """``value`` in steps of 1 / ``per_unit``, ``most`` at most, as two unsigned octets."""
         if isinstance(value, Absence):
             raise ValueError(f"{field} cannot say {value}")  # noqa: TRY004 - a value, not a type
         count = round(value * per_unit)
-        # Where a scale has a word for "failed", it is this one.
-        if count == 0xFFFF:
-            raise ValueError(f"{field} {value} would read as a failed measurement")
+        if count > most:
+            raise ValueError(f"{field} {value} is above {most / per_unit}")
         self.u16(field, count)
 
     def sfloat(self, value: Value) -> None:

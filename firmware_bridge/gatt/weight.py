@@ -100,7 +100,7 @@ def encode(m: Weight) -> bytes:
     if m.weight is Absence.MEASUREMENT_FAILED:
         octets.u16("weight", _UNSUCCESSFUL)
     else:
-        octets.scaled_u16("weight", m.weight, m.units.per_mass)
+        octets.scaled_u16("weight", m.weight, m.units.per_mass, most=_UNSUCCESSFUL - 1)
     if m.timestamp is not None:
         octets.civil_time(m.timestamp)
     if m.user_id is not None:

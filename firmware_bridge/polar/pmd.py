@@ -191,8 +191,9 @@ def unix_ns(timestamp_ns: int, arrival: Arrival) -> int:
 
 
 def values_of(m: PmdFrame, scale: float) -> NDArray[np.float32]:
-    """float32[n, C] of the readings times ``scale``."""
-    return (np.array(m.readings, dtype=np.float64) * scale).astype(np.float32)
+    """float32[n, C] of the readings times ``scale``, kept finite whatever the scale is."""
+    most = float(np.finfo(np.float32).max)
+    return np.clip(np.array(m.readings, dtype=np.float64) * scale, -most, most).astype(np.float32)
 
 
 def pmd_link(*starts: bytes) -> GattLink:

@@ -1,0 +1,182 @@
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from firmware_bridge.errors import FrameError
+from firmware_bridge.gatt.octets import MAX_ATTRIBUTE_OCTETS
+from firmware_bridge.profile import Arrival, Profile
+from firmware_bridge.profiles import (
+    UnknownProfileError,
+    decode_json_line,
+    profile,
+    profile_names,
+    profiles_of_characteristic,
+)
+
+# A nightly run sets 200,000; the usual one has no time for it.
+_FUZZ = settings(
+    max_examples=int(os.environ.get("PERFUSE_FUZZ_EXAMPLES", "200")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+_VECTORS = json.loads(
+    (Path(__file__).parents[1] / "vectors/sensors.json").read_text(encoding="utf-8")
+)
+_FRAMES = {
+    name: [bytes.fromhex(vector["hex"]) for vector in _VECTORS if vector["profile"] == name]
+    for name in profile_names()
+}
+_ARRIVAL = Arrival(sensor="sensor", received_ns=1_700_000_000_000_000_000)
+
+
+def _damaged(frames: list[bytes]) -> st.SearchStrategy[bytes]:
+    """Frames near those that decode: octets replaced, cut, and added."""
+
+    def damage(frame: bytes, wounds: list[tuple[int, int]], cut: int, tail: bytes) -> bytes:
+        octets = bytearray(frame)
+        for at, octet in wounds:
+            if octets:
+                octets[at % len(octets)] = octet
+        return bytes(octets[: max(0, len(octets) - cut)] + tail)
+
+    wound = st.tuples(st.integers(0, MAX_ATTRIBUTE_OCTETS), st.integers(0, 255))
+    return st.builds(
+        damage,
+        st.sampled_from(frames),
+        st.lists(wound, max_size=4),
+        st.sampled_from([0, 0, 0, 1, 2, 5]),
+        st.sampled_from([b"", b"", b"", b"\x00", b"\xff\xff"]),
+    )
+
+
+def _frame_or_refusal(found: Profile[Any], data: bytes) -> None:
+    """Decode, and hold everything that a decoder promises about what it accepts."""
+    try:
+        measurement = found.decode(data)
+    except FrameError as error:
+        assert error.profile
+        assert error.reason
+        return
+    json.dumps(found.to_json(measurement), allow_nan=False)
+    for sample in found.to_samples(measurement, _ARRIVAL):
+        rows, columns = sample.values.shape
+        assert sample.values.dtype == np.float32
+        assert rows >= 1
+        assert columns == len(sample.channels) >= 1
+        assert set(np.flatnonzero(np.isnan(sample.values).any(axis=0))) == set(sample.absent)
+    if found.encode is not None:
+        _encode_again(found, measurement)
+
+
+def _encode_again(found: Profile[Any], measurement: Any) -> None:
+    assert found.encode is not None
+    try:
+        data = found.encode(measurement)
+    except ValueError as error:
+        # Delta blocks of another cut may be longer than those that came.
+        assert "more than an attribute holds" in str(error)
+        return
+    assert found.decode(data) == measurement
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_any_bytes_decode_or_raise_our_error(name: str) -> None:
+    found = profile(name)
+    near = _damaged(_FRAMES[name])
+    anything = st.binary(max_size=MAX_ATTRIBUTE_OCTETS + 8)
+
+    @_FUZZ
+    @given(st.one_of(near, near, anything))
+    def check(data: bytes) -> None:
+        _frame_or_refusal(found, data)
+
+    check()
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_answered(text: str) -> None:
+    assert "error" in decode_json_line(text)
+
+
+@given(st.binary(max_size=40))
+def test_any_hex_is_answered(data: bytes) -> None:
+    shown = decode_json_line(json.dumps({"profile": "HR_2A37", "hex": data.hex()}))
+    assert ("error" in shown) != ("heart_rate" in shown)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"profile": 1, "hex": ""}',
+        '{"profile": "heart_rate"}',
+        '{"profile": "heart_rate", "hex": "0"}',
+        '{"profile": "heart_rate", "hex": "zz"}',
+        '{"profile": "heart_rat", "hex": "0048"}',
+        "[" * 4000,
+        '{"profile": "heart_rate", "hex": "' + "0" * 5000 + '"}',
+        '{"profile": "heart_rate", "hex": 1e999}',
+    ],
+)
+def test_a_line_that_is_no_request_is_an_error(line: str) -> None:
+    assert list(decode_json_line(line)) == ["error"]
+
+
+def test_the_error_names_the_nearest_profile() -> None:
+    with pytest.raises(UnknownProfileError) as caught:
+        profile("hart_rate")
+    assert caught.value.name == "hart_rate"
+    assert caught.value.nearest == "heart_rate"
+    with pytest.raises(UnknownProfileError, match="no sensor profile 'zzzzzz'$"):
+        profile("zzzzzz")
+
+
+def test_an_alias_is_the_same_profile_in_any_case() -> None:
+    assert profile("HR_2A37") is profile("hr_2a37") is profile("heart_rate")
+
+
+def test_profiles_are_found_by_their_characteristic() -> None:
+    uuid = "00002AA7-0000-1000-8000-00805F9B34FB"
+    names = [found.name for found in profiles_of_characteristic(uuid)]
+    assert names == ["cgm", "cgm_e2e_crc"]
+    assert profiles_of_characteristic("not a uuid") == ()
+
+
+def test_importing_the_registry_imports_no_profile() -> None:
+    program = (
+        "import sys, firmware_bridge.profiles; "
+        "sys.exit(any(m.startswith('firmware_bridge.gatt.') for m in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_a_profile_says_how_its_sensor_is_reached(name: str) -> None:
+    found = profile(name)
+    words_and_records = {"sfloat", "float32", "omron_hem7142t2"}
+    assert (found.gatt is None and found.serial is None) == (name in words_and_records)
+    assert found.title
+    if found.gatt is not None:
+        assert len(found.gatt.service) == len(found.gatt.characteristic) == 36
+        assert found.gatt.characteristic == found.gatt.characteristic.lower()
+
+
+def test_arrival_turns_civil_time_to_unix_time() -> None:
+    measured = profile("glucose").decode(bytes.fromhex("030600e407040d10260a000078b0f1"))
+    abroad = Arrival(sensor="meter", received_ns=0, utc_offset_s=7200)
+    (sample,) = profile("glucose").to_samples(measured, abroad)
+    # 2020-04-13T16:38:10 two hours east of Greenwich.
+    assert sample.timestamp_ns == 1_586_788_690_000_000_000
+    assert sample.channels[0].unit == "mg/dL"
+    assert math.isclose(sample.values[0, 0], 120.0, rel_tol=1e-6)
