@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from tflite.Model import Model
-from tflite.Operator import Operator
 from tflite.SubGraph import SubGraph
 from tflite.Tensor import Tensor
 from tflite.TensorType import TensorType
@@ -94,6 +93,7 @@ class _Rewriter:
         self._graph: SubGraph = self._root.Subgraphs(0)
         self._spec = spec
         self._vector = vector
+        self._named = {block.name for block in spec.layout}
 
     def run(self) -> None:
         for index in range(self._graph.TensorsLength()):
@@ -103,26 +103,31 @@ class _Rewriter:
                 self._write_range(tensor)
         for index in range(self._graph.OperatorsLength()):
             operator = self._graph.Operators(index)
-            if operator.InputsLength() == 3:
-                self._write_weights(operator)
+            source, weight, bias = (self._graph.Tensors(operator.Inputs(i)) for i in range(3))
+            if _name(weight) in self._named:
+                self._write_weight(weight)
+            self._write_bias(source, weight, bias)
 
     def _write_range(self, tensor: Tensor) -> None:
         scale, zero_point = _activation_quantization(self._block(f"{_name(tensor)}.range"))
         tensor.Quantization().ScaleAsNumpy()[:] = scale
         tensor.Quantization().ZeroPointAsNumpy()[:] = zero_point
 
-    def _write_weights(self, operator: Operator) -> None:
-        source, weight, bias = (self._graph.Tensors(operator.Inputs(i)) for i in range(3))
+    def _write_weight(self, weight: Tensor) -> None:
         values = self._block(_name(weight))
         largest = np.abs(values).max(axis=1)
         scale = np.maximum(largest, _SMALLEST_SPAN) * np.float32(1 / 127)
         quantized = np.clip(np.round(values / scale[:, np.newaxis]), -127, 127)
         self._buffer(weight).view(np.int8)[:] = quantized.reshape(-1)
         weight.Quantization().ScaleAsNumpy()[:] = scale
-        bias_scale = source.Quantization().ScaleAsNumpy()[0] * scale
-        levels = np.round(self._block(_name(bias)).astype(np.float64) / bias_scale)
-        self._buffer(bias).view(np.int32)[:] = np.clip(levels, _INT32.min, _INT32.max)
-        bias.Quantization().ScaleAsNumpy()[:] = bias_scale
+
+    def _write_bias(self, source: Tensor, weight: Tensor, bias: Tensor) -> None:
+        # A mean's bias is not learnt and stays 0; its scale has to fit all the same.
+        scale = source.Quantization().ScaleAsNumpy()[0] * weight.Quantization().ScaleAsNumpy()
+        bias.Quantization().ScaleAsNumpy()[:] = scale
+        if _name(bias) in self._named:
+            levels = np.round(self._block(_name(bias)).astype(np.float64) / scale)
+            self._buffer(bias).view(np.int32)[:] = np.clip(levels, _INT32.min, _INT32.max)
 
     def _block(self, name: str) -> NDArray[np.float32]:
         block = self._spec.block(name)

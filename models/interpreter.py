@@ -30,10 +30,10 @@ def open_interpreter(model: Path | bytes, num_threads: int = 1) -> Any:
         # tflite-runtime applies XNNPACK here and nowhere else: without this line
         # every signature runs on the reference kernels, at a third of the speed.
         interpreter.allocate_tensors()
-        return interpreter
     except (ValueError, RuntimeError) as error:
         path = Path("<memory>") if isinstance(model, bytes) else model
         raise ArtifactError(path, f"{runtime_name()} cannot load it: {error}") from error
+    return interpreter
 
 
 def runtime_name() -> str:

@@ -78,7 +78,7 @@ def network(architecture: str, input_shape: tuple[int, ...], outputs: int) -> Ne
     if architecture == "cnn1d":
         return _cnn1d(input_shape, outputs)
     if architecture == "autoencoder":
-        return Network(1, features, _autoencoder(features))
+        return _autoencoder(input_shape)
     if architecture == "mlp":
         hidden = (Convolution("dense1", 32, relu=True), Convolution("dense2", 16, relu=True))
         return Network(1, features, (*hidden, Convolution("scores", outputs)))
@@ -92,21 +92,36 @@ def _cnn1d(input_shape: tuple[int, ...], outputs: int) -> Network:
         raise RequestError("input", "cnn1d needs at least 40 steps and a channel, as in 200x6")
     steps, channels = input_shape
     layers = (
-        Convolution("conv1", 24, kernel=8, stride=4, relu=True),
+        Convolution("conv1", 24, kernel=12, stride=4, relu=True),
         Convolution("conv2", 32, kernel=4, stride=2, relu=True),
-        Convolution("conv3", 32, kernel=3, stride=1, relu=True),
+        Convolution("conv3", 40, kernel=3, stride=1, relu=True),
         MeanOverSteps("mean"),
         Convolution("scores", outputs),
     )
     return Network(steps, channels, layers)
 
 
-def _autoencoder(features: int) -> tuple[Layer, ...]:
-    # Tables have few features: a code wider than the table would copy instead of learning.
-    hidden = min(16, max(2, features // 2))
-    return (
-        Convolution("encoder", hidden, relu=True),
-        Convolution("code", max(1, hidden // 2)),
+def _autoencoder(input_shape: tuple[int, ...]) -> Network:
+    """A table is coded whole; a window segment by segment, with one set of weights.
+
+    A dense code of a whole window would have to learn every phase of a movement
+    on its own, and with a gateway's few windows it learns the mean and no more.
+    """
+    segment = 1 if len(input_shape) == 1 else _segment(input_shape[0])
+    width = segment * input_shape[-1]
+    hidden = min(32, max(2, width // 2))
+    layers = (
+        Convolution("encoder", hidden, kernel=segment, stride=segment, relu=True),
+        # Narrower than what it codes, or it would copy instead of learning.
+        Convolution("code", min(8, max(1, width // 4))),
         Convolution("decoder", hidden, relu=True),
-        Convolution("reconstruction", features),
+        Convolution("reconstruction", width),
     )
+    return Network(input_shape[0] if len(input_shape) == 2 else 1, input_shape[-1], layers)
+
+
+def _segment(steps: int) -> int:
+    for length in range(min(16, steps), 3, -1):
+        if steps % length == 0:
+            return length
+    raise RequestError("input", f"{steps} steps do not divide into segments of 4 to 16")

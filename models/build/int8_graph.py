@@ -1,9 +1,11 @@
 """The full-int8 inference graph, written straight in the .tflite schema.
 
 Dense layers are 1 x 1 convolutions: a convolution takes one weight scale an
-output channel in every runtime, a FULLY_CONNECTED only in recent ones. Tensors
-carry the names of the layout's blocks, which is how `models.int8` later finds
-what to rewrite. Scales and weights written here are placeholders.
+output channel in every runtime, a FULLY_CONNECTED only in recent ones. A mean is a
+depthwise convolution with equal weights: MEAN itself rounds its zero point, and
+is half a level off wherever scales differ. Tensors carry the names of the
+layout's blocks, which is how `models.int8` later finds what to rewrite.
+Scales and weights written here are placeholders.
 """
 
 from __future__ import annotations
@@ -17,9 +19,8 @@ from tensorflow.lite.python import schema_py_generated as schema
 from models.build.architectures import Convolution, Layer, Network
 
 _SCHEMA_VERSION = 3
-# Operator versions: int8 CONV_2D with one scale a channel is 3, int8 MEAN is 2.
+# Both convolutions: int8 with one scale a channel is their version 3.
 _CONVOLUTION_VERSION = 3
-_MEAN_VERSION = 2
 
 
 def int8_graph(net: Network) -> bytes:
@@ -42,7 +43,7 @@ def _add(
         graph.convolution(layer, source, target, channels)
         return steps_out, layer.channels_out, target
     target = graph.activation(layer.name, 1, channels)
-    graph.mean(source, target)
+    graph.mean(layer.name, source, target, steps, channels)
     return 1, channels, target
 
 
@@ -62,7 +63,7 @@ class _Graph:
         out = layer.channels_out
         shape = (out, 1, layer.kernel, channels)
         weight = np.zeros(shape, np.int8)
-        bias = np.zeros(out, np.int32)
+        bias = _zeros(out)
         options = schema.Conv2DOptionsT()
         options.padding = schema.Padding.VALID
         options.strideW, options.strideH = layer.stride, 1
@@ -76,12 +77,23 @@ class _Graph:
         ]
         self._operator(0, inputs, target, schema.BuiltinOptions.Conv2DOptions, options)
 
-    def mean(self, source: int, target: int) -> None:
-        axes = np.array([1, 2], np.int32)
-        axis = self._tensor("mean.axes", (2,), schema.TensorType.INT32, 0, axes)
-        options = schema.ReducerOptionsT()
-        options.keepDims = True
-        self._operator(1, [source, axis], target, schema.BuiltinOptions.ReducerOptions, options)
+    def mean(self, name: str, source: int, target: int, steps: int, channels: int) -> None:
+        shape = (1, 1, steps, channels)
+        weight = np.full(shape, 127, np.int8)
+        inputs = [
+            source,
+            self._tensor(f"{name}.weight", shape, schema.TensorType.INT8, channels, weight),
+            self._tensor(
+                f"{name}.bias", (channels,), schema.TensorType.INT32, channels, _zeros(channels)
+            ),
+        ]
+        quantization = self._tensors[inputs[1]].quantization
+        quantization.scale = np.full(channels, 1.0 / (127.0 * steps), np.float32)
+        quantization.quantizedDimension = 3
+        options = schema.DepthwiseConv2DOptionsT()
+        options.padding = schema.Padding.VALID
+        options.strideW = options.strideH = options.depthMultiplier = 1
+        self._operator(1, inputs, target, schema.BuiltinOptions.DepthwiseConv2DOptions, options)
 
     def packed(self, first: int, last: int) -> bytes:
         subgraph = schema.SubGraphT()
@@ -92,7 +104,7 @@ class _Graph:
         model.version = _SCHEMA_VERSION
         model.operatorCodes = [
             _code(schema.BuiltinOperator.CONV_2D, _CONVOLUTION_VERSION),
-            _code(schema.BuiltinOperator.MEAN, _MEAN_VERSION),
+            _code(schema.BuiltinOperator.DEPTHWISE_CONV_2D, _CONVOLUTION_VERSION),
         ]
         model.subgraphs, model.buffers = [subgraph], self._buffers
         builder = flatbuffers.Builder(1024)
@@ -126,6 +138,10 @@ class _Graph:
         operator.inputs, operator.outputs = inputs, [output]
         operator.builtinOptionsType, operator.builtinOptions = options_type, options
         self._operators.append(operator)
+
+
+def _zeros(count: int) -> Any:
+    return np.zeros(count, np.int32)
 
 
 def _code(builtin: int, version: int) -> Any:

@@ -22,7 +22,7 @@ from models.spec import ParameterBlock, Role
 
 Tensor = Any
 
-# A range moves by this share of the way to each batch's extremes.
+# A range shrinks by this share of the way to each batch's extremes, and grows at once.
 RANGE_STEP = 0.1
 # Keeps a scale from being 0 where a weight row or an activation is all zero.
 SMALLEST_SPAN = 1e-6
@@ -222,28 +222,32 @@ def _quantized_activation(x: Tensor, limits: Tensor, relu: bool) -> Tensor:
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow ships no types
     def quantize(x: Tensor) -> Any:
-        levels = x * (1.0 / scale)
+        levels = tf.round(x * (1.0 / scale))
         kept = tf.minimum(tf.maximum(levels, bottom), zero + 255.0)
 
         def gradient(upstream: Tensor) -> Tensor:
             return upstream * tf.cast(tf.equal(kept, levels), tf.float32)
 
-        return tf.round(kept) * scale, gradient
+        return kept * scale, gradient
 
     return quantize(x)
 
 
 def _moved_range(limits: Tensor, x: Tensor, relu: bool, present: Tensor) -> Tensor:
-    """`limits` moved towards the extremes of those rows of x [B, T, C] that are present.
+    """`limits` moved to the extremes of those rows of x [B, T, C] that are present.
 
-    Ranges always hold 0, so a row that is absent may count as one of zeros.
+    Outwards all the way, inwards by RANGE_STEP: a plain moving average clips the
+    examples with the largest scores, whose gradient then vanishes just when it
+    is needed, and training dies. Ranges always hold 0, so a row that is absent
+    may count as one of zeros.
     """
     if relu:
         low = tf.constant(0.0)
     else:
         low = tf.minimum(tf.reduce_min(tf.reduce_min(x, axis=[1, 2]) * present), 0.0)
     high = tf.maximum(tf.reduce_max(tf.reduce_max(x, axis=[1, 2]) * present), 0.0)
-    return limits + RANGE_STEP * (tf.stack([low, high]) - limits)
+    slow = limits + RANGE_STEP * (tf.stack([low, high]) - limits)
+    return tf.stack([tf.minimum(slow[0], low), tf.maximum(slow[1], high)])
 
 
 def _hinge(target: Tensor, scores: Tensor) -> Tensor:
