@@ -7,6 +7,9 @@ from pathlib import Path
 
 from models.build.request import BuildRequest, parse_channels, parse_class_names
 
+# The TensorFlow that the shipped files come from; another may convert to other bytes.
+BUILT_WITH = "2.21"
+
 _WATCH = parse_channels("ax:[g],ay:[g],az:[g],wx:[rad/s],wy:[rad/s],wz:[rad/s]")
 _WRIST = parse_channels("x:[count],y:[count],z:[count]")
 _EXERCISES = parse_class_names("PEN,ABD,FEL,IR,ER,TRAP,ROW")
