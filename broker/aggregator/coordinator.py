@@ -259,7 +259,7 @@ class Coordinator:
             _, normalisation, base = self._unpack(plan.version)
             version, parameters = plan.version + 1, open_round.parameters(base)
         blob = pack_model(version, self._task.artifact, normalisation, parameters)
-        self._log.commit(open_round.round, version, blob)
+        self._log.commit(open_round.round, open_round.reported, version, blob)
         reported, cohort = open_round.reported, len(plan.cohort)
         self._close()
         self._announce(version)
@@ -302,7 +302,9 @@ class Coordinator:
             topic = self._topics.blob_chunk(chunk.digest, chunk.index)
             self._publish(topic, wire.encode(chunk), retain=True)
         epoch = self._log.next_counter("epoch")
-        announcement = ModelAnnouncement(epoch, version, self._task.artifact, reference)
+        announcement = ModelAnnouncement(
+            epoch, version, self._task.artifact, reference, *self._log.makers(version)
+        )
         self._publish(self._topics.model, wire.encode(announcement), retain=True)
 
     def _forget(self, version: int) -> None:

@@ -32,7 +32,8 @@ CREATE TABLE IF NOT EXISTS chunk (
     digest BLOB NOT NULL, idx INTEGER NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (digest, idx)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS version (
-    version INTEGER PRIMARY KEY, round INTEGER NOT NULL, blob BLOB NOT NULL);
+    version INTEGER PRIMARY KEY, round INTEGER NOT NULL, cohort INTEGER NOT NULL,
+    reported INTEGER NOT NULL, blob BLOB NOT NULL);
 """
 
 
@@ -109,20 +110,21 @@ class RoundLog:
         ):
             yield wire.decode(offer, UpdateOffer), payload
 
-    def commit(self, round_: Round, version: int, blob: bytes) -> None:
+    def commit(self, round_: Round, reported: int, version: int, blob: bytes) -> None:
         """End a round with a new model version, in one transaction.
 
         The folded payloads are let go of; their ids stay, so that a late copy is a duplicate.
         """
         with transaction(self._db):
             self._end(round_.to(RoundState.COMMITTED), "")
-            self._db.execute("INSERT INTO version VALUES (?,?,?)", (version, round_.number, blob))
+            row = (version, round_.number, len(round_.plan.cohort), reported, blob)
+            self._db.execute("INSERT INTO version VALUES (?,?,?,?,?)", row)
             self._db.execute("DELETE FROM version WHERE version <= ?", (version - _KEPT_VERSIONS,))
 
     def found(self, blob: bytes) -> None:
         """Write version 0 without a round: its normalisation was known beforehand."""
         with transaction(self._db):
-            self._db.execute("INSERT INTO version VALUES (0, 0, ?)", (blob,))
+            self._db.execute("INSERT INTO version VALUES (0, 0, 0, 0, ?)", (blob,))
 
     def abandon(self, round_: Round, reason: str) -> None:
         """End a round without a model version."""
@@ -144,6 +146,13 @@ class RoundLog:
         if row is None:
             raise StateError(self._path, f"model version {version} is not kept")
         return bytes(row[0])
+
+    def makers(self, version: int) -> tuple[int, int]:
+        """Return how many gateways were asked for a kept version, and how many reported."""
+        row = self._db.execute(
+            "SELECT cohort, reported FROM version WHERE version = ?", (version,)
+        ).fetchone()
+        return (0, 0) if row is None else (row[0], row[1])
 
     def keep_chunk(self, chunk: Chunk) -> None:
         """Write a piece of an upload, so that a crash costs at most the pieces in flight."""

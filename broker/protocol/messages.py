@@ -129,12 +129,19 @@ class Plan:
 @message_type("model")
 @dataclass(frozen=True, slots=True)
 class ModelAnnouncement:
-    """The newest committed version, for every gateway of the population."""
+    """The newest committed version, for every gateway of the population.
+
+    Attributes:
+        epoch: grows with every announcement; a lower one than seen is refused.
+        cohort, reported: how many gateways were asked for it, and how many gave an update.
+    """
 
     epoch: Counter
     version: Counter
     artifact: Digest
     model: BlobReference
+    cohort: Counter
+    reported: Counter
 
 
 @message_type("model-blob")

@@ -1,0 +1,99 @@
+"""What the demo shows: a line for each round, and below it what each gateway is doing."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TextIO
+
+from broker.protocol.messages import GatewayPresence
+
+_COLUMNS = 4
+_HEAD = (
+    f"{'version':>7}  {'reported':>8}  {'accuracy':>8}  {'macro-F1':>8}  "
+    f"{'up KiB':>8}  {'down KiB':>8}  {'seconds':>7}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model version: its makers, its score on the held-out subjects, the bytes so far."""
+
+    version: int
+    cohort: int
+    reported: int
+    accuracy: float
+    macro_f1: float
+    uplink_bytes: int
+    downlink_bytes: int
+    seconds: float
+
+
+class Screen:
+    """Prints rows; on a terminal it keeps the gateways' states below them, elsewhere beside."""
+
+    def __init__(self, out: TextIO = sys.stdout) -> None:
+        self._out = out
+        self._live = out.isatty()
+        self._drawn = 0
+        self._states: list[str] = []
+
+    def say(self, text: str = "") -> None:
+        """Print a line above the gateways' states."""
+        self._wipe()
+        print(text, file=self._out, flush=True)
+        self._draw()
+
+    def head(self) -> None:
+        """Print the heading of the rows."""
+        self.say(_HEAD)
+
+    def row(self, row: Row) -> None:
+        """Print a round's row."""
+        made = f"{row.reported}/{row.cohort}" if row.cohort else "-"
+        states = "" if self._live else "  " + " ".join(state.strip() for state in self._states)
+        self.say(
+            f"{row.version:>7}  {made:>8}  {row.accuracy:>8.3f}  {row.macro_f1:>8.3f}  "
+            f"{row.uplink_bytes / 1024:>8.1f}  {row.downlink_bytes / 1024:>8.1f}  "
+            f"{row.seconds:>7.1f}{states}"
+        )
+
+    def gateways(self, gateways: dict[str, GatewayPresence]) -> None:
+        """Show what each gateway is doing."""
+        if self._live:
+            states = [
+                f"{name} {p.state:<11} {_version(p):>4} {p.examples:>4} ex"
+                for name, p in sorted(gateways.items())
+            ]
+        else:
+            states = [f"{name}:{p.state}/{_version(p)}" for name, p in sorted(gateways.items())]
+        if states != self._states:
+            self._wipe()
+            self._states = states
+            self._draw()
+
+    def done(self) -> None:
+        """Leave the states where they are and print no more of them."""
+        self._wipe()
+        self._states = []
+
+    def _draw(self) -> None:
+        if not self._live or not self._states:
+            return
+        width = max(map(len, self._states))
+        lines = [
+            "   ".join(state.ljust(width) for state in self._states[i : i + _COLUMNS])
+            for i in range(0, len(self._states), _COLUMNS)
+        ]
+        print("", *lines, sep="\n", file=self._out, flush=True)
+        self._drawn = len(lines) + 1
+
+    def _wipe(self) -> None:
+        if self._drawn:
+            # Up over what was drawn, and clear from there to the end of the screen.
+            print(f"\x1b[{self._drawn}A\r\x1b[J", end="", file=self._out, flush=True)
+            self._drawn = 0
+
+
+def _version(presence: GatewayPresence) -> str:
+    return "-" if presence.version is None else f"v{presence.version}"

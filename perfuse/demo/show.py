@@ -1,0 +1,337 @@
+"""The demo: real recordings, real processes, a real broker, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Coroutine
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from broker.deploy.embedded import EmbeddedBroker
+from broker.link import MqttLink
+from broker.protocol.effects import Publish
+from broker.protocol.messages import ModelAnnouncement
+from broker.settings import BrokerSettings
+from edge_agent.alerts import AlertLog
+from edge_agent.participant import Model
+from models.artifact import Artifact, load_artifact
+from models.export import export_artifact
+from models.int8 import Int8Model
+from models.scores import predict
+from models.trainable import TrainableModel
+from perfuse.demo.examples import labelled_windows
+from perfuse.demo.observer import Observer
+from perfuse.demo.recordings import RATE_HZ, Recordings, load_recordings
+from perfuse.demo.screen import Row, Screen
+from perfuse.demo.stage import Cast, DemoError, prepare, replay
+from perfuse.simulation.run import write_report
+from perfuse.simulation.scoring import score_model, score_predictions
+
+MODEL = "shoulder-cnn1d"
+HELD_OUT = (9, 10)
+MAX_GATEWAYS = 8
+# A gateway joins when it has seen this share of its subject's exercises.
+_READY_SHARE = 0.8
+_LOCAL_EPOCHS = 5
+_LAST_INSTALL_LIMIT_S = 30.0
+_REFRESH_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What to show; see ``perfuse demo --help``."""
+
+    gateways: int
+    rounds: int
+    speed: float
+    codec: str
+    broker_url: str
+    out: Path
+    report: Path | None
+
+
+class Demo:
+    """One run of the demo.
+
+    Raises:
+        RecordingsMissingError: the recordings are not installed.
+        BrokerError: no broker is installed, or it does not start.
+        DemoError: the directory is not the demo's, or a process failed.
+    """
+
+    def __init__(self, options: DemoOptions, screen: Screen) -> None:
+        self._options = options
+        self._screen = screen
+        self._artifact: Artifact = load_artifact(MODEL)
+        self._recordings: Recordings = load_recordings()
+        sessions = [self._recordings.sessions[subject] for subject in HELD_OUT]
+        self._x, self._y = labelled_windows(sessions, self._artifact.spec)
+        self._scorer = TrainableModel(self._artifact)
+        self._population = f"demo-{time.strftime('%Y%m%d-%H%M%S')}"
+        self._rows: list[Row] = []
+        self._model: Model | None = None
+        self._observer = Observer(
+            self._population, self._artifact.spec.parameters, self._on_version
+        )
+        self._began = time.monotonic()
+        self._last = asyncio.Event()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last version has been seen."""
+        return self._last.is_set()
+
+    async def run(self) -> None:
+        """Play the demo to its end, or until Ctrl-C; leaves no process behind."""
+        prepare(self._options.out)
+        broker: EmbeddedBroker | None = None
+        try:
+            if not self._options.broker_url:
+                broker = EmbeddedBroker(self._options.out / "broker")
+                broker.start()
+            self._say_opening(broker)
+            await self._play(broker.url if broker else self._options.broker_url)
+        finally:
+            if broker is not None:
+                broker.stop()
+
+    def connected(self) -> None:
+        """See :class:`broker.link.LinkUser`."""
+        for effect in self._observer.subscriptions():
+            self._link.apply(effect)
+
+    def disconnected(self) -> None:
+        """See :class:`broker.link.LinkUser`."""
+
+    def received(self, topic: str, payload: bytes) -> None:
+        """See :class:`broker.link.LinkUser`."""
+        self._observer.receive(topic, payload)
+
+    def published(self, token: str) -> None:
+        """See :class:`broker.link.LinkUser`."""
+
+    async def _play(self, url: str) -> None:
+        topics = self._observer.client_topics
+        will = Publish(f"{topics.root}/observer", b"")
+        settings = BrokerSettings(url)
+        self._link = MqttLink(settings, f"perfuse-{self._population}-observer", will, self)
+        self._link.open()
+        cast = Cast(self._options.out, self._screen.say)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        tasks = [asyncio.create_task(c, name=n) for n, c in self._parts(cast, url)]
+        ending = asyncio.create_task(self._ending(), name="ending")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            self._screen.head()
+            await _first_of(tasks, ending, stopping)
+        finally:
+            for task in (*tasks, ending, stopping):
+                task.cancel()
+            await asyncio.gather(*tasks, ending, stopping, return_exceptions=True)
+            await cast.close()
+            await self._clean_broker()
+            await self._link.close()
+            self._screen.done()
+        if stop.is_set():
+            raise KeyboardInterrupt
+
+    def _parts(self, cast: Cast, url: str) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+        parts = [("aggregator", cast.play("aggregator", "aggregator", self._aggregator(url)))]
+        for number in range(1, self._options.gateways + 1):
+            name = f"gw-{number:02}"
+            link = self._options.out / f"{name}.tty"
+            session = self._recordings.sessions[number]
+            parts.append((f"sensor {name}", replay(session, link, self._options.speed)))
+            parts.append((name, cast.play(name, "agent", self._gateway(name, link, url))))
+        return parts
+
+    def _aggregator(self, url: str) -> dict[str, object]:
+        gateways = self._options.gateways
+        length = self._artifact.spec.input_shape[0]
+        least = min(
+            self._recordings.windows(subject, length, length // 2)
+            for subject in range(1, gateways + 1)
+        )
+        return {
+            "population": self._population,
+            "model": MODEL,
+            "state_dir": str(self._options.out / "aggregator"),
+            "broker": {"url": url},
+            "rounds": {
+                "rounds": self._options.rounds,
+                "min_gateways": gateways,
+                "min_reports": gateways,
+                "min_examples": int(_READY_SHARE * least),
+                "deadline_s": 120,
+            },
+            "training": {"local_epochs": _LOCAL_EPOCHS, "codec": self._options.codec},
+        }
+
+    def _gateway(self, name: str, port: Path, url: str) -> dict[str, object]:
+        return {
+            "population": self._population,
+            "gateway": name,
+            "model": MODEL,
+            "state_dir": str(self._options.out / name),
+            "broker": {"url": url},
+            "sensor": [{"name": "watch", "port": str(port)}],
+            # Pendulum exercises are the ones that a patient should not do alone.
+            "alert": {"classes": ["PEN"], "min_probability": 0.9},
+        }
+
+    async def _ending(self) -> None:
+        """Wait for the last version and for every gateway to have it."""
+        while not self._last.is_set():
+            self._screen.gateways(self._observer.gateways)
+            await asyncio.sleep(_REFRESH_S)
+        limit = time.monotonic() + _LAST_INSTALL_LIMIT_S
+        while time.monotonic() < limit and not self._all_installed():
+            self._screen.gateways(self._observer.gateways)
+            await asyncio.sleep(_REFRESH_S)
+        self._screen.gateways(self._observer.gateways)
+
+    def _all_installed(self) -> bool:
+        seen = self._observer.gateways.values()
+        return all(presence.version == self._options.rounds for presence in seen)
+
+    def _on_version(self, announced: ModelAnnouncement, model: Model) -> None:
+        score = score_model(self._scorer, model.parameters, model.normalisation, self._x, self._y)
+        row = Row(
+            model.version,
+            announced.cohort,
+            announced.reported,
+            score.accuracy or 0.0,
+            score.macro_f1 or 0.0,
+            self._observer.uplink_bytes,
+            self._observer.downlink_bytes,
+            time.monotonic() - self._began,
+        )
+        self._rows.append(row)
+        self._model = model
+        self._screen.row(row)
+        if model.version >= self._options.rounds:
+            self._last.set()
+
+    async def _clean_broker(self) -> None:
+        """Clear what this run has retained on a broker that is not ours."""
+        if self._options.broker_url:
+            for topic in self._observer.retained:
+                self._link.apply(Publish(topic, b"", retain=True))
+            await self._link.drain(5.0)
+
+    def _say_opening(self, broker: EmbeddedBroker | None) -> None:
+        options, say = self._options, self._screen.say
+        spec = self._artifact.spec
+        subjects = ", ".join(map(str, HELD_OUT))
+        longest = max(self._recordings.seconds(n) for n in range(1, options.gateways + 1))
+        say(f"perfuse demo: {options.gateways} gateways, {options.rounds} rounds")
+        say(
+            f"  data     smartwatch recordings of shoulder exercises, {RATE_HZ} Hz x "
+            f"{len(spec.channels)} channels; one subject a gateway,"
+        )
+        say(f"           subjects {subjects} held out ({len(self._y)} windows)")
+        say(
+            f"  sensors  each recording as serial frames over a pty, x{options.speed:g} "
+            f"(about {longest / options.speed:.0f} s)"
+        )
+        say(f"  model    {spec.name}, {spec.parameters} parameters, int8-aware; {options.codec}")
+        where = f"{broker.kind} on port {broker.port}" if broker else options.broker_url
+        say(f"  broker   {where}")
+        say(f"  files    {options.out}/  (logs, state; *.pid, if you want to kill -9 one)")
+        say()
+
+    def conclude(self) -> None:
+        """Say what came of it, and write the model and the report.
+
+        Raises:
+            DemoError: no version was ever seen.
+        """
+        if self._model is None:
+            raise DemoError(f"no model was made; see {self._options.out}/aggregator.log")
+        exported = export_artifact(
+            self._artifact,
+            self._model.parameters,
+            self._model.normalisation,
+            self._options.out / "model",
+        )
+        first, last = self._rows[0], self._rows[-1]
+        int8 = self._int8_score(exported, self._model)
+        alerts = [self._alerts(f"gw-{n:02}") for n in range(1, self._options.gateways + 1)]
+        say = self._screen.say
+        say()
+        say(
+            f"macro-F1 on the held-out subjects: {first.macro_f1:.3f} -> {last.macro_f1:.3f} "
+            f"({last.macro_f1 - first.macro_f1:+.3f}) in {last.version} rounds; "
+            f"full int8, as on the gateways: {int8:.3f}"
+        )
+        say(
+            f"on the wire (MQTT payloads): {last.uplink_bytes / 1024:.0f} KiB up, "
+            f"{last.downlink_bytes / 1024:.0f} KiB down, all gateways together"
+        )
+        say(f"local alerts: {sum(alerts)} on {sum(map(bool, alerts))} gateways; they stay there")
+        say(f"model: {self._options.out / 'model'}  (perfuse models inspect DIR)")
+        if self._options.report is not None:
+            write_report(self._report(int8), self._options.report)
+            say(f"report: {self._options.report}")
+
+    def _report(self, int8: float) -> dict[str, Any]:
+        return {
+            "dataset": "seglearn-watch",
+            "model": MODEL,
+            "parameters": self._artifact.spec.parameters,
+            "gateways": self._options.gateways,
+            "heldout_subjects": list(HELD_OUT),
+            "bytes": "MQTT payloads of all gateways together, from the start; "
+            "topics and packet headers not counted",
+            "rounds": [asdict(row) for row in self._rows],
+            "final": asdict(self._rows[-1]) | {"int8_macro_f1": int8},
+        }
+
+    def _int8_score(self, exported: Artifact, model: Model) -> float:
+        graph = Int8Model(exported.int8_path.read_bytes(), exported.spec)
+        output: NDArray[np.float32] = graph.infer(model.normalisation.apply(self._x))
+        predicted = predict(exported.spec, output)
+        return score_predictions(self._y, predicted, len(exported.spec.classes)).macro_f1 or 0.0
+
+    def _alerts(self, gateway: str) -> int:
+        log = AlertLog(self._options.out / gateway / "alerts.sqlite")
+        try:
+            return len(log.all())
+        finally:
+            log.close()
+
+
+async def _first_of(
+    parts: list[asyncio.Task[None]], ending: asyncio.Task[None], stopping: asyncio.Task[Any]
+) -> None:
+    """Wait for the end or the stop; an error of any part ends the demo."""
+    running: set[asyncio.Task[Any]] = {*parts, ending, stopping}
+    while not (ending.done() or stopping.done()):
+        done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+
+def run_demo(options: DemoOptions) -> None:
+    """Play the demo and conclude it.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; everything was ended in order.
+    """
+    screen = Screen()
+    demo = Demo(options, screen)
+    try:
+        asyncio.run(demo.run())
+    except KeyboardInterrupt:
+        screen.say(f"interrupted; every process has ended, logs and state are in {options.out}/")
+        raise
+    demo.conclude()
