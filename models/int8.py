@@ -21,6 +21,7 @@ from tflite.TensorType import TensorType
 
 from models.artifact import Artifact
 from models.errors import ArtifactError, ParameterError
+from models.examples import checked_examples
 from models.interpreter import open_interpreter
 from models.scores import answer
 from models.spec import ModelSpec
@@ -67,9 +68,7 @@ class Int8Model:
 
     def infer(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """x float32[n, ...] normalised -> float32[n, K], or x's shape for a reconstruction."""
-        if x.shape[1:] != self.spec.input_shape:
-            raise ParameterError(f"x has shape {x.shape}, the model takes {self.spec.input_shape}")
-        levels = np.round(x.astype(np.float32) / self._in_scale) + self._in_zero
+        levels = np.round(checked_examples(self.spec, x) / self._in_scale) + self._in_zero
         examples = np.clip(levels, -128, 127).astype(np.int8)
         size = int(np.prod(self.spec.output_shape))
         raw = np.empty((len(x), size), np.float32)

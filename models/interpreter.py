@@ -24,21 +24,45 @@ def open_interpreter(model: Path | bytes, num_threads: int = 1) -> Any:
     Raises ArtifactError if the runtime refuses it, RuntimeMissingError if there
     is no runtime.
     """
-    source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
     try:
-        interpreter = _runtime().Interpreter(num_threads=num_threads, **source)
-        # tflite-runtime applies XNNPACK here and nowhere else: without this line
-        # every signature runs on the reference kernels, at a third of the speed.
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        path = Path("<memory>") if isinstance(model, bytes) else model
-        raise ArtifactError(path, f"{runtime_name()} cannot load it: {error}") from error
-    return interpreter
+        return _allocated(model, num_threads, "AUTO")
+    except RuntimeError:
+        # XNNPACK refuses quantization scales that are far apart, as averaged or noisy
+        # ranges can be. The reference kernels take them, slowly; better than no inference.
+        return _without_delegates(model, num_threads)
+    except ValueError as error:
+        raise _refused(model, error) from error
 
 
 def runtime_name() -> str:
     """ "tflite_runtime" or "ai_edge_litert"; raises RuntimeMissingError."""
     return _runtime().__name__.partition(".")[0]
+
+
+def _without_delegates(model: Path | bytes, num_threads: int) -> Any:
+    try:
+        return _allocated(model, num_threads, "BUILTIN_WITHOUT_DEFAULT_DELEGATES")
+    except (ValueError, RuntimeError) as error:
+        raise _refused(model, error) from error
+
+
+def _allocated(model: Path | bytes, num_threads: int, resolver: str) -> Any:
+    runtime = _runtime()
+    source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
+    interpreter = runtime.Interpreter(
+        num_threads=num_threads,
+        experimental_op_resolver_type=getattr(runtime.OpResolverType, resolver),
+        **source,
+    )
+    # tflite-runtime applies XNNPACK here and nowhere else: without this line
+    # every signature runs on the reference kernels, at a third of the speed.
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def _refused(model: Path | bytes, error: Exception) -> ArtifactError:
+    path = Path("<memory>") if isinstance(model, bytes) else model
+    return ArtifactError(path, f"{runtime_name()} cannot load it: {error}")
 
 
 @cache

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.artifact import Artifact
 from models.errors import ArtifactError, ParameterError
+from models.examples import checked_examples
 from models.interpreter import open_interpreter
 from models.scores import anomaly_score, predict
 from models.spec import CLASSIFICATION, ModelSpec
@@ -70,9 +71,11 @@ class TrainableModel:
         ParameterError, with nothing changed, on arrays that do not fit or
         weights that are negative or all zero.
         """
-        size = self._checked_examples(x)
+        size = len(x)
+        if not 1 <= size <= self.spec.batch_size:
+            raise ParameterError(f"a step takes 1 to {self.spec.batch_size} examples, not {size}")
         loss = self._train(
-            x=self._padded(x.astype(np.float32, copy=False)),
+            x=self._padded(checked_examples(self.spec, x)),
             y=self._padded(self._checked_labels(y, size)),
             sample_weight=self._padded(_checked_weights(sample_weight, size)),
             learning_rate=_checked_scalar("learning_rate", learning_rate),
@@ -90,9 +93,7 @@ class TrainableModel:
         Probabilities for logistic, mlp and cnn1d, raw scores for svm. Weights
         and activations are quantized as they are while training.
         """
-        if x.shape[1:] != self.spec.input_shape:
-            raise ParameterError(f"x has shape {x.shape}, the model takes {self.spec.input_shape}")
-        x = x.astype(np.float32, copy=False)
+        x = checked_examples(self.spec, x)
         size = self.spec.batch_size
         output = np.empty((len(x), int(np.prod(self.spec.output_shape))), np.float32)
         for start in range(0, len(x), size):
@@ -108,16 +109,6 @@ class TrainableModel:
         if not missing:
             return np.ascontiguousarray(rows)
         return np.concatenate([rows, np.zeros((missing, *rows.shape[1:]), rows.dtype)])
-
-    def _checked_examples(self, x: NDArray[Any]) -> int:
-        if x.shape[1:] != self.spec.input_shape or not 1 <= len(x) <= self.spec.batch_size:
-            raise ParameterError(
-                f"x has shape {x.shape}, a step takes 1 to {self.spec.batch_size} "
-                f"of {self.spec.input_shape}"
-            )
-        if not np.isfinite(x).all():
-            raise ParameterError("x holds NaN or infinity")
-        return len(x)
 
     def _checked_labels(self, y: NDArray[Any], size: int) -> NDArray[np.int32]:
         if y.shape != (size,) or y.dtype.kind not in "iu":

@@ -12,7 +12,7 @@ from models.artifact import Artifact, load_artifact
 from models.errors import ArtifactError, ParameterError
 from models.int8 import Int8Model, rewrite
 from models.scores import predict
-from models.spec import CLASSIFICATION
+from models.spec import CLASSIFICATION, Role
 from models.trainable import TrainableModel
 
 F = np.float32
@@ -78,10 +78,13 @@ def test_every_activation_and_weight_is_int8(artifact: Artifact) -> None:
 
 def test_survives_parameters_without_a_range(artifact: Artifact, made_up) -> None:
     # A noisy or averaged vector may hold any range; it may cost accuracy, never a crash.
-    for fill in (0.0, -1.0, 1e-12):
-        vector = np.full(artifact.spec.parameters, fill, F)
-        x = made_up(artifact.spec)[0][:3]
-        assert np.isfinite(Int8Model(rewrite(artifact, vector), artifact.spec).infer(x)).all()
+    x = made_up(artifact.spec)[0][:3]
+    for block in artifact.spec.layout:
+        for limits in [(0, 0), (1, -1), (-1e6, 1e6)] if block.role is Role.RANGE else [(0,)]:
+            vector = artifact.initial_parameters()
+            vector[block.slice] = limits
+            answers = Int8Model(rewrite(artifact, vector), artifact.spec).infer(x)
+            assert np.isfinite(answers).all()
 
 
 def test_refuses_parameters_that_do_not_fit() -> None:
@@ -100,5 +103,6 @@ def test_names_a_file_of_another_model(tmp_path: Path) -> None:
 def test_infer_refuses_another_shape() -> None:
     artifact = load_artifact("heart-svm")
     model = Int8Model(rewrite(artifact, artifact.initial_parameters()), artifact.spec)
-    with pytest.raises(ParameterError):
-        model.infer(np.zeros((2, 12), F))
+    for x in (np.zeros((2, 12), F), np.zeros(13, F), np.full((2, 13), np.nan, F)):
+        with pytest.raises(ParameterError):
+            model.infer(x)
