@@ -1,0 +1,59 @@
+# The two commands are `make demo` and `make test`; `make help` lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# The packages whose code is checked; tests and benchmarks are linted too.
+PACKAGES := firmware_bridge edge_agent broker models perfuse
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format benchmarks clean
+
+help:  ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/.demo  ## install, then run a whole federation here on real recordings
+	$(BIN)/perfuse demo
+
+test: $(VENV)/.dev debian  ## install, then lint, types, import rules and all tests
+	$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev  ## lint, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## let ruff write the code's layout
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmarks: $(VENV)/.dev  ## print what a gateway costs (see benchmarks/ for the others)
+	$(BIN)/python benchmarks/footprint.py
+
+clean:  ## remove what these commands have made
+	rm -rf $(VENV) demo-run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The tests run against the broker that people deploy; without it they run against amqtt alone.
+.PHONY: debian
+debian:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! test -x /usr/sbin/mosquitto; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq mosquitto >/dev/null; \
+		if command -v systemctl >/dev/null; then systemctl disable --now mosquitto >/dev/null 2>&1 || true; fi; \
+	fi
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "perfuse needs Python 3.11 or newer, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+
+# seglearn is data to us: its own dependencies (scikit-learn, SciPy) are not installed.
+$(VENV)/.demo: pyproject.toml requirements/constraints.txt requirements/recordings.txt | $(BIN)/python
+	$(PIP) install --constraint requirements/constraints.txt --editable . amqtt
+	$(PIP) install --no-deps --requirement requirements/recordings.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(PIP) install --constraint requirements/constraints.txt --editable '.[dev]'
+	@touch $@
