@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.gatt.record_access import (
+    Bound,
     Filter,
     OpCode,
     Operator,
@@ -26,7 +27,9 @@ def bounded(draw: st.DrawFn) -> RecordRequest:
     operator = draw(st.sampled_from([Operator.AT_MOST, Operator.AT_LEAST, Operator.WITHIN]))
     count = 2 if operator is Operator.WITHIN else 1
     filtered = draw(st.sampled_from(Filter))
-    bound = U16 if filtered is Filter.SEQUENCE_OR_MINUTES else st.just(NOON)
+    bound: st.SearchStrategy[Bound] = (
+        U16 if filtered is Filter.SEQUENCE_OR_MINUTES else st.just(NOON)
+    )
     bounds = draw(st.lists(bound, min_size=count, max_size=count))
     return RecordRequest(draw(ASKING), operator, filtered, tuple(bounds))
 
