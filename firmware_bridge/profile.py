@@ -132,7 +132,8 @@ class Profile(Generic[M]):
         to_json: the measurement in the field names of the command line.
         to_samples: the measurement as samples in normalised units; empty where it has no reading.
         gatt: where to find it over BLE.
-        serial: how to read it from a serial port.
+        serial: how to read it from a serial port; where ``gatt`` is set too, notifications are a
+            stream as well and are cut with the same ``match``.
     """
 
     name: str

@@ -24,9 +24,9 @@ PROFILE_PACKAGES = (
     "firmware_bridge.serial_profiles",
 )
 
-# One hexadecimal frame: twice the longest value that any profile takes (512 octets of an
-# attribute), with room for the names around it.
-MAX_LINE_CHARS = 4096
+# Twice the longest value of an attribute (512 octets) in hexadecimal is 1 KiB; the rest is room for
+# what people write beside a frame, such as where it came from and what it should give.
+MAX_LINE_CHARS = 16 * 1024
 
 
 class UnknownProfileError(BridgeError, LookupError):

@@ -3,6 +3,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from firmware_bridge import profiles
 from firmware_bridge.errors import FrameError
 from firmware_bridge.profile import Arrival, Profile
 from firmware_bridge.profiles import (
@@ -126,7 +128,7 @@ def test_any_hex_is_answered(data: bytes) -> None:
         '{"profile": "heart_rate", "hex": "zz"}',
         '{"profile": "heart_rat", "hex": "0048"}',
         "[" * 4000,
-        '{"profile": "heart_rate", "hex": "' + "0" * 5000 + '"}',
+        '{"profile": "heart_rate", "hex": "' + "0" * 20_000 + '"}',
         '{"profile": "heart_rate", "hex": 1e999}',
     ],
 )
@@ -160,6 +162,50 @@ def test_importing_the_registry_imports_no_profile() -> None:
         "sys.exit(any(m.startswith('firmware_bridge.gatt.') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+_ADDED = """
+from firmware_bridge.profile import Profile, json_fields, no_samples
+
+PROFILES = (
+    Profile(
+        name="added",
+        title="A sensor of a test",
+        aliases=({alias!r},),
+        decode=bytes.hex,
+        to_json=lambda text: json_fields(text=text),
+        to_samples=no_samples,
+    ),
+)
+"""
+
+
+@pytest.fixture
+def added_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of profiles beside ours; the registry forgets it afterwards."""
+    package = tmp_path / "added_profiles"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    packages = (*profiles.PROFILE_PACKAGES, "added_profiles")
+    monkeypatch.setattr(profiles, "PROFILE_PACKAGES", packages)
+    profiles._by_any_name.cache_clear()
+    yield package
+    profiles._by_any_name.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("added_profiles")]:
+        del sys.modules[name]
+
+
+def test_adding_a_profile_is_adding_one_file(added_package: Path) -> None:
+    (added_package / "sensor.py").write_text(_ADDED.format(alias="OTHER"), encoding="utf-8")
+    assert decode_json_line('{"profile": "added", "hex": "0102"}') == {"text": "0102"}
+    assert "added" in profile_names()
+
+
+def test_two_profiles_of_one_name_are_a_bug(added_package: Path) -> None:
+    (added_package / "sensor.py").write_text(_ADDED.format(alias="HR_2A37"), encoding="utf-8")
+    with pytest.raises(RuntimeError, match=r"a second profile named 'HR_2A37'"):
+        profile_names()
 
 
 @pytest.mark.parametrize("name", profile_names())
