@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from firmware_bridge.profile import Arrival, Profile
+from firmware_bridge.profile import Profile
 from firmware_bridge.profiles import profile, profile_names
+from firmware_bridge.sampling import Arrival
 from firmware_bridge.serial_profiles.resync import FrameScanner
 
 _VECTORS = Path(__file__).parents[1] / "tests/vectors/sensors.json"

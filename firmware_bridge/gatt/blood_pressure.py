@@ -8,17 +8,10 @@ from enum import IntFlag
 from firmware_bridge.gatt.octets import CivilTime, OctetReader, OctetWriter
 from firmware_bridge.gatt.uuids import sig_uuid
 from firmware_bridge.ieee11073 import Value
-from firmware_bridge.profile import (
-    Access,
-    Arrival,
-    GattLink,
-    JsonFields,
-    Profile,
-    json_fields,
-    reading,
-)
+from firmware_bridge.profile import Access, GattLink, JsonFields, Profile, json_fields
 from firmware_bridge.quantity import Quantity
 from firmware_bridge.sample import Sample
+from firmware_bridge.sampling import Arrival, reading
 
 NAME = "blood_pressure"
 

@@ -12,16 +12,10 @@ from functools import partial
 from firmware_bridge.gatt.octets import OctetReader, OctetWriter
 from firmware_bridge.gatt.uuids import sig_uuid
 from firmware_bridge.ieee11073 import Value
-from firmware_bridge.profile import (
-    Arrival,
-    GattLink,
-    JsonFields,
-    Profile,
-    json_fields,
-    reading,
-)
+from firmware_bridge.profile import GattLink, JsonFields, Profile, json_fields
 from firmware_bridge.quantity import Quantity
 from firmware_bridge.sample import Sample
+from firmware_bridge.sampling import Arrival, reading
 
 NAME = "cgm"
 NAME_CRC = "cgm_e2e_crc"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from firmware_bridge.gatt.octets import CivilTime, OctetReader, OctetWriter
 from firmware_bridge.gatt.uuids import sig_uuid
-from firmware_bridge.profile import GattLink, JsonFields, Profile, json_fields, no_samples
+from firmware_bridge.profile import GattLink, JsonFields, Profile, json_fields
+from firmware_bridge.sampling import no_samples
 
 NAME = "current_time"
 

@@ -10,14 +10,8 @@ from dataclasses import dataclass
 from firmware_bridge.errors import FrameError
 from firmware_bridge.gatt.octets import MAX_ATTRIBUTE_OCTETS, OctetReader, OctetWriter
 from firmware_bridge.gatt.uuids import sig_uuid
-from firmware_bridge.profile import (
-    Access,
-    GattLink,
-    JsonFields,
-    Profile,
-    json_fields,
-    no_samples,
-)
+from firmware_bridge.profile import Access, GattLink, JsonFields, Profile, json_fields
+from firmware_bridge.sampling import no_samples
 
 _SERVICE = sig_uuid(0x180A)
 

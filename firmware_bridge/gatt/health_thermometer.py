@@ -6,17 +6,10 @@ from dataclasses import dataclass
 
 from firmware_bridge.gatt.octets import CivilTime, OctetReader, OctetWriter
 from firmware_bridge.gatt.uuids import sig_uuid
-from firmware_bridge.profile import (
-    Access,
-    Arrival,
-    GattLink,
-    JsonFields,
-    Profile,
-    json_fields,
-    reading,
-)
+from firmware_bridge.profile import Access, GattLink, JsonFields, Profile, json_fields
 from firmware_bridge.quantity import Quantity
 from firmware_bridge.sample import Sample
+from firmware_bridge.sampling import Arrival, reading
 
 NAME = "health_thermometer"
 

@@ -9,16 +9,10 @@ from functools import lru_cache
 from firmware_bridge.errors import FrameError
 from firmware_bridge.gatt.octets import MAX_ATTRIBUTE_OCTETS
 from firmware_bridge.gatt.uuids import sig_uuid
-from firmware_bridge.profile import (
-    Arrival,
-    GattLink,
-    JsonFields,
-    Profile,
-    json_fields,
-    reading,
-)
+from firmware_bridge.profile import GattLink, JsonFields, Profile, json_fields
 from firmware_bridge.quantity import Quantity
 from firmware_bridge.sample import Absence, Sample
+from firmware_bridge.sampling import Arrival, reading
 
 NAME = "heart_rate"
 

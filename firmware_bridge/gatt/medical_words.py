@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from firmware_bridge.gatt.octets import OctetReader, OctetWriter
 from firmware_bridge.ieee11073 import Value
-from firmware_bridge.profile import JsonFields, Profile, json_fields, no_samples
+from firmware_bridge.profile import JsonFields, Profile, json_fields
+from firmware_bridge.sampling import no_samples
 
 SFLOAT = "sfloat"
 FLOAT = "float32"

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from firmware_bridge.gatt.octets import OctetReader
-from firmware_bridge.profile import Arrival, JsonFields, Profile, json_fields, reading
+from firmware_bridge.profile import JsonFields, Profile, json_fields
 from firmware_bridge.quantity import Quantity
 from firmware_bridge.sample import Sample
+from firmware_bridge.sampling import Arrival, reading
 
 NAME = "omron_hem7142t2"
 

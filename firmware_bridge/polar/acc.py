@@ -16,8 +16,9 @@ from firmware_bridge.polar.pmd import (
     pmd_sample,
     values_of,
 )
-from firmware_bridge.profile import Arrival, Profile
+from firmware_bridge.profile import Profile
 from firmware_bridge.sample import Channel, Sample
+from firmware_bridge.sampling import Arrival
 
 NAME = "polar_acc"
 RATE_HZ = 200

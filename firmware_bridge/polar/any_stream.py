@@ -5,8 +5,9 @@ from __future__ import annotations
 from firmware_bridge.errors import FrameError
 from firmware_bridge.polar import acc, ecg, gyro, ppg, ppi
 from firmware_bridge.polar.pmd import PmdFrame, PmdType, pmd_json, pmd_link
-from firmware_bridge.profile import Arrival, JsonFields, Profile
+from firmware_bridge.profile import JsonFields, Profile
 from firmware_bridge.sample import Sample
+from firmware_bridge.sampling import Arrival
 
 NAME = "polar_pmd"
 

@@ -12,14 +12,8 @@ from enum import IntEnum
 
 from firmware_bridge.gatt.octets import OctetReader, OctetWriter
 from firmware_bridge.polar.pmd import CONTROL, SERVICE, PmdType
-from firmware_bridge.profile import (
-    Access,
-    GattLink,
-    JsonFields,
-    Profile,
-    json_fields,
-    no_samples,
-)
+from firmware_bridge.profile import Access, GattLink, JsonFields, Profile, json_fields
+from firmware_bridge.sampling import no_samples
 
 NAME = "polar_control"
 

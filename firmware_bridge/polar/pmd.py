@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from firmware_bridge.gatt.octets import OctetReader, OctetWriter
 from firmware_bridge.polar.delta import decode_delta, encode_delta
-from firmware_bridge.profile import Arrival, GattLink, JsonFields, json_fields, waveform
+from firmware_bridge.profile import GattLink, JsonFields, json_fields
 from firmware_bridge.sample import Channel, Sample
+from firmware_bridge.sampling import Arrival, waveform
 
 SERVICE = "fb005c80-02e7-f387-1cad-8acd2d8df0c8"
 CONTROL = "fb005c81-02e7-f387-1cad-8acd2d8df0c8"

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from firmware_bridge.gatt.octets import OctetReader
 from firmware_bridge.polar.control_point import start
 from firmware_bridge.polar.pmd import PmdType, open_frame, open_writer, pmd_link, unix_ns
-from firmware_bridge.profile import Arrival, JsonFields, Profile, json_fields, reading
+from firmware_bridge.profile import JsonFields, Profile, json_fields
 from firmware_bridge.quantity import Quantity
 from firmware_bridge.sample import Absence, Sample
+from firmware_bridge.sampling import Arrival, reading
 
 NAME = "polar_ppi"
 

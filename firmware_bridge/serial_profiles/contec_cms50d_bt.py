@@ -11,15 +11,9 @@ from dataclasses import dataclass
 from firmware_bridge.errors import FrameError
 from firmware_bridge.gatt.uuids import sig_uuid
 from firmware_bridge.ieee11073 import Value
-from firmware_bridge.profile import (
-    Arrival,
-    GattLink,
-    JsonFields,
-    Profile,
-    SerialLink,
-    json_fields,
-)
+from firmware_bridge.profile import GattLink, JsonFields, Profile, SerialLink, json_fields
 from firmware_bridge.sample import Absence, Sample
+from firmware_bridge.sampling import Arrival
 from firmware_bridge.serial_profiles.oximetry import (
     oximeter_sample,
     pleth_sample,

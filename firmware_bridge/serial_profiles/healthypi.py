@@ -13,17 +13,10 @@ from functools import partial
 import numpy as np
 
 from firmware_bridge.errors import FrameError
-from firmware_bridge.profile import (
-    Arrival,
-    JsonFields,
-    Profile,
-    SerialLink,
-    json_fields,
-    reading,
-    waveform,
-)
+from firmware_bridge.profile import JsonFields, Profile, SerialLink, json_fields
 from firmware_bridge.quantity import Quantity
 from firmware_bridge.sample import Absence, Channel, Sample
+from firmware_bridge.sampling import Arrival, reading, waveform
 from firmware_bridge.serial_profiles.openview import FRAME_SIZE, match, payload_of, wrapped
 
 NAME = "healthypi"

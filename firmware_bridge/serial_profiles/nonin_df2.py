@@ -11,14 +11,9 @@ from enum import IntFlag
 
 from firmware_bridge.errors import FrameError
 from firmware_bridge.ieee11073 import Value
-from firmware_bridge.profile import (
-    Arrival,
-    JsonFields,
-    Profile,
-    SerialLink,
-    json_fields,
-)
+from firmware_bridge.profile import JsonFields, Profile, SerialLink, json_fields
 from firmware_bridge.sample import Absence, Sample
+from firmware_bridge.sampling import Arrival
 from firmware_bridge.serial_profiles.oximetry import (
     oximeter_sample,
     pleth_sample,

@@ -13,15 +13,9 @@ from functools import partial
 import numpy as np
 
 from firmware_bridge.errors import FrameError
-from firmware_bridge.profile import (
-    Arrival,
-    JsonFields,
-    Profile,
-    SerialLink,
-    json_fields,
-    waveform,
-)
+from firmware_bridge.profile import JsonFields, Profile, SerialLink, json_fields
 from firmware_bridge.sample import Channel, Sample
+from firmware_bridge.sampling import Arrival, waveform
 from firmware_bridge.serial_profiles.oximetry import whole
 
 NAME = "openbci_cyton"

@@ -6,9 +6,9 @@ import numpy as np
 
 from firmware_bridge.errors import FrameError
 from firmware_bridge.ieee11073 import Value
-from firmware_bridge.profile import Arrival, reading, waveform
 from firmware_bridge.quantity import Quantity
 from firmware_bridge.sample import Absence, Channel, Sample
+from firmware_bridge.sampling import Arrival, reading, waveform
 
 PLETH = (Channel("pleth", "{count}"),)
 

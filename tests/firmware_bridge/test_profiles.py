@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge import profiles
 from firmware_bridge.errors import FrameError
-from firmware_bridge.profile import Arrival, Profile
+from firmware_bridge.profile import Profile
 from firmware_bridge.profiles import (
     UnknownProfileError,
     decode_json_line,
@@ -22,6 +22,7 @@ from firmware_bridge.profiles import (
     profile_names,
     profiles_of_characteristic,
 )
+from firmware_bridge.sampling import Arrival
 
 # Inputs a decoder. A nightly run sets 200,000; the usual one has no time for it.
 _INPUTS = int(os.environ.get("PERFUSE_FUZZ_EXAMPLES", "400"))
@@ -165,7 +166,8 @@ def test_importing_the_registry_imports_no_profile() -> None:
 
 
 _ADDED = """
-from firmware_bridge.profile import Profile, json_fields, no_samples
+from firmware_bridge.profile import Profile, json_fields
+from firmware_bridge.sampling import no_samples
 
 PROFILES = (
     Profile(

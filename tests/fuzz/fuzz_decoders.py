@@ -15,8 +15,8 @@ import atheris
 
 with atheris.instrument_imports(include=["firmware_bridge"]):
     from firmware_bridge.errors import FrameError
-    from firmware_bridge.profile import Arrival
     from firmware_bridge.profiles import profile, profile_names
+    from firmware_bridge.sampling import Arrival
     from firmware_bridge.serial_profiles.resync import FrameScanner
 
     _PROFILES = [profile(name) for name in profile_names()]

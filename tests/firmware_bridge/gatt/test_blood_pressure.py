@@ -11,8 +11,8 @@ from firmware_bridge.gatt.blood_pressure import (
     to_samples,
 )
 from firmware_bridge.ieee11073 import decode_sfloat
-from firmware_bridge.profile import Arrival
 from firmware_bridge.sample import Absence
+from firmware_bridge.sampling import Arrival
 
 VALUES = st.integers(0, 0xFFFF).map(decode_sfloat)
 

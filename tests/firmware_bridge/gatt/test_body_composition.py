@@ -9,8 +9,8 @@ from firmware_bridge.gatt.body_composition import (
     to_samples,
 )
 from firmware_bridge.gatt.body_units import IMPERIAL, METRIC, BodyUnits
-from firmware_bridge.profile import Arrival
 from firmware_bridge.sample import Absence
+from firmware_bridge.sampling import Arrival
 
 COUNTS = st.integers(0, 0xFFFF)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from firmware_bridge.errors import FrameError
 from firmware_bridge.gatt.cgm import Cgm, CgmRecord, decode, e2e_crc, encode, to_samples
 from firmware_bridge.ieee11073 import decode_sfloat
-from firmware_bridge.profile import Arrival
+from firmware_bridge.sampling import Arrival
 
 VALUES = st.integers(0, 0xFFFF).map(decode_sfloat)
 OCTETS = st.none() | st.integers(0, 255)

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from firmware_bridge.gatt.glucose import Concentration, Glucose, decode, encode, to_samples
 from firmware_bridge.ieee11073 import decode_sfloat
-from firmware_bridge.profile import Arrival
 from firmware_bridge.quantity import Quantity
 from firmware_bridge.sample import Absence
+from firmware_bridge.sampling import Arrival
 
 VALUES = st.integers(0, 0xFFFF).map(decode_sfloat)
 NIBBLES = st.integers(0, 15)

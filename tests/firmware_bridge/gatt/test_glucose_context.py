@@ -12,9 +12,9 @@ from firmware_bridge.gatt.glucose_context import (
     to_samples,
 )
 from firmware_bridge.ieee11073 import decode_sfloat
-from firmware_bridge.profile import Arrival
 from firmware_bridge.quantity import Quantity
 from firmware_bridge.sample import Absence
+from firmware_bridge.sampling import Arrival
 
 VALUES = st.integers(0, 0xFFFF).map(decode_sfloat)
 OCTETS = st.integers(0, 255)

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from firmware_bridge.gatt.health_thermometer import Temperature, decode, encode, to_samples
 from firmware_bridge.ieee11073 import decode_float
-from firmware_bridge.profile import Arrival
 from firmware_bridge.quantity import Quantity
 from firmware_bridge.sample import Absence
+from firmware_bridge.sampling import Arrival
 
 TIMES = st.just(Absence.CLOCK_NOT_SET) | st.datetimes(
     datetime(1582, 1, 1), datetime(9999, 12, 31)

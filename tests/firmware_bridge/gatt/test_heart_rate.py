@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from firmware_bridge.errors import FrameError
 from firmware_bridge.gatt.heart_rate import HeartRate, decode, encode, to_samples
-from firmware_bridge.profile import Arrival
 from firmware_bridge.sample import Absence
+from firmware_bridge.sampling import Arrival
 
 U16 = st.integers(0, 0xFFFF)
 ARRIVAL = Arrival(sensor="strap", received_ns=10_000_000_000)

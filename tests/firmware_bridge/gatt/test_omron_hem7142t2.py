@@ -1,7 +1,7 @@
 from datetime import datetime
 
 from firmware_bridge.gatt.omron_hem7142t2 import decode, to_samples
-from firmware_bridge.profile import Arrival
+from firmware_bridge.sampling import Arrival
 
 
 def test_a_real_record() -> None:

@@ -9,7 +9,7 @@ from firmware_bridge.gatt.pulse_oximeter_continuous import (
     to_samples,
 )
 from firmware_bridge.ieee11073 import decode_sfloat
-from firmware_bridge.profile import Arrival
+from firmware_bridge.sampling import Arrival
 
 VALUES = st.integers(0, 0xFFFF).map(decode_sfloat)
 AVERAGES = st.builds(Oximetry, VALUES, VALUES)

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from firmware_bridge.gatt.body_units import IMPERIAL, METRIC
 from firmware_bridge.gatt.weight import Stature, Weight, decode, encode, to_samples
-from firmware_bridge.profile import Arrival
 from firmware_bridge.sample import Absence
+from firmware_bridge.sampling import Arrival
 
 
 @st.composite

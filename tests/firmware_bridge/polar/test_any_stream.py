@@ -1,7 +1,7 @@
 import pytest
 
 from firmware_bridge.polar.any_stream import decode, encode, to_json, to_samples
-from firmware_bridge.profile import Arrival
+from firmware_bridge.sampling import Arrival
 
 TIME = "00ca9a3b00000000"
 

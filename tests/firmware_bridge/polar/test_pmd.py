@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from firmware_bridge.polar import acc, ecg, gyro, ppg
 from firmware_bridge.polar.pmd import PmdFrame, PmdType
-from firmware_bridge.profile import Arrival
+from firmware_bridge.sampling import Arrival
 
 EPOCH_NS = 946_684_800 * 10**9
 STREAMS = {PmdType.ECG: ecg, PmdType.PPG: ppg, PmdType.ACC: acc, PmdType.GYRO: gyro}

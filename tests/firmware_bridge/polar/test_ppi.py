@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.polar.ppi import Beat, PpiFrame, decode, encode, to_samples
-from firmware_bridge.profile import Arrival
 from firmware_bridge.sample import Absence
+from firmware_bridge.sampling import Arrival
 
 U16 = st.integers(0, 0xFFFF)
 BEATS = st.builds(Beat, st.integers(0, 255), U16, U16, st.booleans(), st.none() | st.booleans())

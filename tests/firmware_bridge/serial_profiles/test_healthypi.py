@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_bridge.profile import Arrival
 from firmware_bridge.sample import Absence
+from firmware_bridge.sampling import Arrival
 from firmware_bridge.serial_profiles import healthypi, healthypi5
 from firmware_bridge.serial_profiles.healthypi import HealthyPiFrame
 from firmware_bridge.serial_profiles.healthypi5 import HealthyPi5Frame

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_bridge.profile import Arrival
 from firmware_bridge.sample import Absence
+from firmware_bridge.sampling import Arrival
 from firmware_bridge.serial_profiles.nonin_df2 import (
     FRAMES,
     NoninPacket,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_bridge.profile import Arrival
+from firmware_bridge.sampling import Arrival
 from firmware_bridge.serial_profiles.openbci_cyton import (
     CytonFrame,
     decode,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_bridge.profile import Arrival
 from firmware_bridge.sample import Absence, Sample
+from firmware_bridge.sampling import Arrival
 from firmware_bridge.serial_profiles import (
     bci_5byte,
     contec_5byte,
