@@ -1,7 +1,7 @@
 """The two decimal floating-point words of medical sensors.
 
 SFLOAT-Type (16 bit: exponent 4, mantissa 12) and FLOAT-Type (32 bit: exponent 8, mantissa 24) of
-ISO/IEEE 11073-20601, clause F.7 and F.8, both fields two's complement, value = mantissa * 10 **
+ISO/IEEE 11073-20601, annex F, both fields two's complement, value = mantissa * 10 **
 exponent. Five words of exponent 0 are not numbers; the whole word is compared before anything is
 taken apart, because the same mantissa under another exponent is an ordinary number.
 """

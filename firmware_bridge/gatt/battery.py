@@ -1,4 +1,4 @@
-"""Battery Level, 0x2A19 (Battery Service 1.0, 3.1; GATT Supplement 3.27)."""
+"""Battery Level, 0x2A19 (Battery Service 1.0, 3.1; GATT Supplement)."""
 
 from __future__ import annotations
 

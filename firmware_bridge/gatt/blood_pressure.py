@@ -1,4 +1,4 @@
-"""Blood Pressure Measurement, 0x2A35 (Blood Pressure Service 1.1, 3.1; GATT Supplement 3.31)."""
+"""Blood Pressure Measurement, 0x2A35 (Blood Pressure Service 1.1, 3.1; GATT Supplement)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Body Composition Measurement, 0x2A9C (Body Composition Service 1.0, 3.2; Supplement 3.37)."""
+"""Body Composition Measurement, 0x2A9C (Body Composition Service 1.0, 3.2; GATT Supplement)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The two unit systems of scales, and what a count is worth in each.
 
-Weight Scale Service 1.0, 3.2.1.1 and Body Composition Service 1.0, 3.2.1.1.
+Weight Scale Service 1.0, 3.2 and Body Composition Service 1.0, 3.2.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CGM Measurement, 0x2AA7 (Continuous Glucose Monitoring Service 1.0.2, 3.1; Supplement 3.51).
+"""CGM Measurement, 0x2AA7 (Continuous Glucose Monitoring Service 1.0.2, 3.1; GATT Supplement).
 
 A packet holds one record or several. Whether each ends with an E2E-CRC is a property of the sensor
 (CGM Feature 0x2AA8, bit 12) and not of the record: hence two profiles.
@@ -133,7 +133,7 @@ def to_samples(m: Cgm, arrival: Arrival) -> tuple[Sample, ...]:
 
 
 def e2e_crc(data: bytes) -> int:
-    """E2E-CRC of CGM Service 1.0.2, 3.11: CCITT polynomial, start 0xFFFF, bits reflected."""
+    """E2E-CRC of the CGM Service 1.0.2: CCITT polynomial, start 0xFFFF, bits reflected."""
     crc = 0xFFFF
     for octet in data:
         crc = crc >> 8 ^ _CRC_TABLE[(crc ^ octet) & 0xFF]

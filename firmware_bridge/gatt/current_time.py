@@ -1,4 +1,4 @@
-"""Current Time, 0x2A2B (Current Time Service 1.1, 3.1; GATT Supplement 3.62)."""
+"""Current Time, 0x2A2B (Current Time Service 1.1, 3.1; GATT Supplement)."""
 
 from __future__ import annotations
 

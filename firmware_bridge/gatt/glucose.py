@@ -1,4 +1,4 @@
-"""Glucose Measurement, 0x2A18 (Glucose Service 1.0.1, 3.1; GATT Supplement 3.107)."""
+"""Glucose Measurement, 0x2A18 (Glucose Service 1.0.1, 3.1; GATT Supplement)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOL_PER_L = 0x04
 _STATUS = 0x08
 _CONTEXT_FOLLOWS = 0x10
 
-# Glucose Service 3.1.1.4: a patient's time shift that does not fit 16 bits.
+# Time Offset field of the Glucose Service: a patient's time shift that does not fit 16 bits.
 _OVERRUN = 0x7FFF
 _UNDERRUN = -0x8000
 

@@ -1,4 +1,4 @@
-"""Glucose Measurement Context, 0x2A34 (Glucose Service 1.0.1, 3.2; GATT Supplement 3.108)."""
+"""Glucose Measurement Context, 0x2A34 (Glucose Service 1.0.1, 3.2; GATT Supplement)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Temperature Measurement, 0x2A1C (Health Thermometer Service 1.0, 3.1; GATT Supplement 3.219)."""
+"""Temperature Measurement, 0x2A1C (Health Thermometer Service 1.0, 3.1; GATT Supplement)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Heart Rate Measurement, 0x2A37 (Heart Rate Service 1.0, 3.1; GATT Supplement 3.116)."""
+"""Heart Rate Measurement, 0x2A37 (Heart Rate Service 1.0, 3.1; GATT Supplement)."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class OctetReader:
         return decode_float(self.unsigned(field, 4))
 
     def civil_time(self, field: str) -> CivilTime:
-        """Date Time (GATT Specification Supplement 3.70), seven octets."""
+        """Date Time (GATT Specification Supplement), seven octets."""
         raw = self.octets(field, 7)
         year, month, day = raw[0] | raw[1] << 8, raw[2], raw[3]
         hour, minute, second = raw[4:7]
@@ -157,7 +157,7 @@ class OctetWriter:
         self._data += encode_float(value).to_bytes(4, "little")
 
     def civil_time(self, moment: CivilTime) -> None:
-        """Date Time (GATT Specification Supplement 3.70), seven octets."""
+        """Date Time (GATT Specification Supplement), seven octets."""
         if isinstance(moment, Absence):
             self._data += bytes(7)
             return

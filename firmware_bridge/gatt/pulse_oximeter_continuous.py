@@ -1,4 +1,4 @@
-"""PLX Continuous Measurement, 0x2A5F (Pulse Oximeter Service 1.0, 3.2; GATT Supplement 3.178).
+"""PLX Continuous Measurement, 0x2A5F (Pulse Oximeter Service 1.0, 3.2; GATT Supplement).
 
 Its flags are not those of the spot check, though the fields are.
 """

@@ -1,4 +1,4 @@
-"""PLX Spot-Check Measurement, 0x2A5E (Pulse Oximeter Service 1.0, 3.1; GATT Supplement 3.180).
+"""PLX Spot-Check Measurement, 0x2A5E (Pulse Oximeter Service 1.0, 3.1; GATT Supplement).
 
 Its flags are not those of the continuous measurement, though the fields are.
 """

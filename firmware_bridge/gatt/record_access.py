@@ -1,4 +1,4 @@
-"""Record Access Control Point, 0x2A52 (Glucose Service 1.0.1, 3.4; CGM Service 1.0.2, 3.8).
+"""Record Access Control Point, 0x2A52 (Glucose Service 1.0.1, 3.4; CGM Service 1.0.2).
 
 A gateway writes a request, the sensor indicates a count or a response; both directions are here,
 so that the gateway and a simulated meter share them.

@@ -1,4 +1,4 @@
-"""Weight Measurement, 0x2A9D (Weight Scale Service 1.0, 3.2; GATT Supplement 3.249)."""
+"""Weight Measurement, 0x2A9D (Weight Scale Service 1.0, 3.2; GATT Supplement)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TIMESTAMP = 0x02
 _USER_ID = 0x04
 _BMI_AND_HEIGHT = 0x08
 
-# Weight Measurement 3.249.1: what a scale sends when it could not weigh.
+# Weight field of the GATT Supplement: what a scale sends when it could not weigh.
 _UNSUCCESSFUL = 0xFFFF
 
 
