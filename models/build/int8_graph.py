@@ -1,8 +1,8 @@
 """The full-int8 inference graph, written straight in the .tflite schema.
 
-Dense layers are 1 x 1 convolutions: a convolution takes one weight scale an
-output channel in every runtime, a FULLY_CONNECTED only in recent ones. A mean is a
-depthwise convolution with equal weights: MEAN itself rounds its zero point, and
+Dense layers are 1 x 1 convolutions: both runtimes take one weight scale an output
+channel there, and one kind of layer is less to rewrite. A mean is a depthwise
+convolution with equal weights: MEAN itself rounds its zero point, and
 is half a level off wherever scales differ. Tensors carry the names of the
 layout's blocks, which is how `models.int8` later finds what to rewrite.
 Scales and weights written here are placeholders.
