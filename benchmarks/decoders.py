@@ -1,6 +1,6 @@
 """How many frames a second the sensor decoders take, on one core.
 
-    python -m benchmarks.decoders [profile ...]
+    python benchmarks/decoders.py [profile ...]
 
 The frames are those of tests/vectors/sensors.json that decode; the aim is 300,000 heart-rate frames
 a second, which is what a gateway needs for nothing to wait on the decoder.
