@@ -25,6 +25,8 @@ def open_durable(path: Path | str, schema: str, *, full: bool = True) -> sqlite3
         db.execute("PRAGMA journal_mode=WAL")
         db.execute(f"PRAGMA synchronous={'FULL' if full else 'NORMAL'}")
         db.execute("PRAGMA busy_timeout=5000")
+        # 256 KiB of pages instead of 2 MiB: several files are open, and rows are read once.
+        db.execute("PRAGMA cache_size=-256")
         db.executescript(schema)
     except sqlite3.DatabaseError:
         db.close()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from broker.link import MqttLink, steady_unix_s
@@ -71,7 +73,7 @@ class Agent:
         self._participant = Participant(identity, self._journal)
         self._inference = Inference(artifact)
         self._rule = AlertRule(settings.alert)
-        self._worker = Worker(self._make_trainer)
+        self._worker = Worker(self._open_trainer)
         self._link: MqttLink | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._changed = asyncio.Event()
@@ -214,9 +216,11 @@ class Agent:
         shape = self._artifact.spec.input_shape
         return ExampleStore(path, shape, self._settings.example_capacity)
 
-    def _make_trainer(self) -> Trainer:
+    @contextmanager
+    def _open_trainer(self) -> Iterator[Trainer]:
         # A connection of its own: training reads while the loop goes on writing.
-        return Trainer(TrainableModel(self._artifact), self._open_examples())
+        with closing(self._open_examples()) as examples:
+            yield Trainer(TrainableModel(self._artifact), examples)
 
     async def _say_goodbye(self) -> None:
         if self._link is not None:

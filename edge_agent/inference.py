@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_agent.alerts import ANOMALY, Detection
+from edge_agent.memory import give_memory_back
 from edge_agent.participant import Model
 from edge_agent.windows import Window
 from models.artifact import Artifact
@@ -33,6 +34,7 @@ class Inference:
         """
         graph = rewrite(self._artifact, model.parameters)
         self._installed = (model, Int8Model(graph, self._artifact.spec))
+        give_memory_back()
 
     def detect(self, window: Window) -> Detection | None:
         """Say what a window shows; ``None`` before the first version is installed."""

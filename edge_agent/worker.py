@@ -6,24 +6,26 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 import numpy as np
 
 from broker.protocol.messages import PlanKind
+from edge_agent.memory import give_memory_back
 from edge_agent.participant import StartWork
 from edge_agent.trainer import Summed, Trained, Trainer
 
 
 class Worker:
-    """Runs one plan at a time; the interpreter is made in its thread, when first needed.
+    """Runs one plan at a time.
 
     Args:
-        make_trainer: opens the training graph and the examples; called once, in the thread.
+        open_trainer: opens the training graph and the examples for one plan, in the thread. Both
+            are let go of in between: a gateway is idle most of its life.
     """
 
-    def __init__(self, make_trainer: Callable[[], Trainer]) -> None:
-        self._make_trainer = make_trainer
-        self._trainer: Trainer | None = None
+    def __init__(self, open_trainer: Callable[[], AbstractContextManager[Trainer]]) -> None:
+        self._open_trainer = open_trainer
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="trainer")
         self._stop = threading.Event()
         self._running = ""
@@ -50,9 +52,11 @@ class Worker:
     def _do(self, work: StartWork) -> Trained | Summed | None:
         self._running = work.plan.plan
         self._stop.clear()
-        if self._trainer is None:
-            self._trainer = self._make_trainer()
-        return perform(self._trainer, work, self._stop.is_set)
+        try:
+            with self._open_trainer() as trainer:
+                return perform(trainer, work, self._stop.is_set)
+        finally:
+            give_memory_back()
 
 
 def perform(

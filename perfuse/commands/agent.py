@@ -67,6 +67,9 @@ def run(options: argparse.Namespace) -> int:
         print(f"{options.config}: good")
         return ExitCode.OK
 
+    from edge_agent.memory import use_one_arena
+
+    use_one_arena()
     from edge_agent.agent import Agent
     from edge_agent.sources import open_source
     from perfuse.service import run_until_signal

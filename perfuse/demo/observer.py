@@ -44,7 +44,7 @@ class Observer:
         parameters: int,
         seen: Callable[[ModelAnnouncement, Model], None],
     ) -> None:
-        self._topics = Topics(population)
+        self.topics = Topics(population)
         self._parameters = parameters
         self._seen = seen
         self._chunks: dict[bytes, list[Chunk]] = {}
@@ -52,12 +52,7 @@ class Observer:
         self._version = -1
         self._traffic: dict[str, _Traffic] = {}
         self.gateways: dict[str, GatewayPresence] = {}
-        self.retained: set[str] = {self._topics.plan, self._topics.aggregator}
-
-    @property
-    def client_topics(self) -> Topics:
-        """The population's topics."""
-        return self._topics
+        self.retained: set[str] = {self.topics.plan, self.topics.aggregator}
 
     @property
     def uplink_bytes(self) -> int:
@@ -71,7 +66,7 @@ class Observer:
 
     def subscriptions(self) -> list[Effect]:
         """Return what to subscribe to after connecting."""
-        topics = (f"{self._topics.root}/blob/+/+", self._topics.model, self._topics.all_presence)
+        topics = (f"{self.topics.root}/blob/+/+", self.topics.model, self.topics.all_presence)
         return [Subscribe(topic) for topic in topics]
 
     def receive(self, topic: str, payload: bytes) -> None:
@@ -79,7 +74,7 @@ class Observer:
         if payload:
             self.retained.add(topic)
         try:
-            if topic == self._topics.model and payload:
+            if topic == self.topics.model and payload:
                 self._announced = wire.decode(payload, ModelAnnouncement)
             elif topic.endswith("/presence") and payload:
                 self._on_presence(wire.decode(payload, GatewayPresence))

@@ -14,10 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker.deploy.embedded import EmbeddedBroker
-from broker.link import MqttLink
-from broker.protocol.effects import Publish
 from broker.protocol.messages import ModelAnnouncement
-from broker.settings import BrokerSettings
 from edge_agent.alerts import AlertLog
 from edge_agent.participant import Model
 from models.artifact import Artifact, load_artifact
@@ -30,6 +27,7 @@ from perfuse.demo.observer import Observer
 from perfuse.demo.recordings import RATE_HZ, Recordings, load_recordings
 from perfuse.demo.screen import Row, Screen
 from perfuse.demo.stage import Cast, DemoError, prepare, replay
+from perfuse.demo.watch import Watch
 from perfuse.simulation.run import write_report
 from perfuse.simulation.scoring import score_model, score_predictions
 
@@ -40,6 +38,7 @@ MAX_GATEWAYS = 8
 _READY_SHARE = 0.8
 _LOCAL_EPOCHS = 5
 _LAST_INSTALL_LIMIT_S = 30.0
+_FAREWELL_S = 5.0
 _REFRESH_S = 0.2
 
 
@@ -101,27 +100,8 @@ class Demo:
             if broker is not None:
                 broker.stop()
 
-    def connected(self) -> None:
-        """See :class:`broker.link.LinkUser`."""
-        for effect in self._observer.subscriptions():
-            self._link.apply(effect)
-
-    def disconnected(self) -> None:
-        """See :class:`broker.link.LinkUser`."""
-
-    def received(self, topic: str, payload: bytes) -> None:
-        """See :class:`broker.link.LinkUser`."""
-        self._observer.receive(topic, payload)
-
-    def published(self, token: str) -> None:
-        """See :class:`broker.link.LinkUser`."""
-
     async def _play(self, url: str) -> None:
-        topics = self._observer.client_topics
-        will = Publish(f"{topics.root}/observer", b"")
-        settings = BrokerSettings(url)
-        self._link = MqttLink(settings, f"perfuse-{self._population}-observer", will, self)
-        self._link.open()
+        watch = Watch(url, self._observer)
         cast = Cast(self._options.out, self._screen.say)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -138,8 +118,9 @@ class Demo:
                 task.cancel()
             await asyncio.gather(*tasks, ending, stopping, return_exceptions=True)
             await cast.close()
-            await self._clean_broker()
-            await self._link.close()
+            if self._options.broker_url:
+                await watch.clear_retained(_FAREWELL_S)
+            await watch.close()
             self._screen.done()
         if stop.is_set():
             raise KeyboardInterrupt
@@ -220,13 +201,6 @@ class Demo:
         self._screen.row(row)
         if model.version >= self._options.rounds:
             self._last.set()
-
-    async def _clean_broker(self) -> None:
-        """Clear what this run has retained on a broker that is not ours."""
-        if self._options.broker_url:
-            for topic in self._observer.retained:
-                self._link.apply(Publish(topic, b"", retain=True))
-            await self._link.drain(5.0)
 
     def _say_opening(self, broker: EmbeddedBroker | None) -> None:
         options, say = self._options, self._screen.say
