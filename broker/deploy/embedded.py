@@ -154,16 +154,20 @@ class EmbeddedBroker:
         return lines[-1] if lines else "nothing was said"
 
 
+def installed() -> list[str]:
+    """Return the kinds of broker that are installed, the better one first."""
+    kinds = ["mosquitto"] if shutil.which("mosquitto", path=_SEARCH_PATH) else []
+    return kinds + (["amqtt"] if find_spec("amqtt") is not None else [])
+
+
 def available() -> str:
     """Return the better broker that is installed.
 
     Raises:
         BrokerError: there is none; the reason says how to get one.
     """
-    if shutil.which("mosquitto", path=_SEARCH_PATH):
-        return "mosquitto"
-    if find_spec("amqtt") is not None:
-        return "amqtt"
+    if kinds := installed():
+        return kinds[0]
     raise BrokerError(
         "no broker", "install Debian's mosquitto, or amqtt with pip install 'perfuse[demo]'"
     )

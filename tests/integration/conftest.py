@@ -1,0 +1,149 @@
+"""Real processes on a real broker: what the integration tests share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from broker.deploy.embedded import EmbeddedBroker
+from broker.protocol.messages import ModelAnnouncement
+from edge_agent.participant import Model
+from firmware_bridge.recording import RecordedSession, Segment
+from firmware_bridge.sample import Channel
+from models.artifact import load_artifact
+from perfuse.demo.observer import Observer
+from perfuse.demo.stage import Cast, replay
+from perfuse.demo.watch import Gateways, Watch
+
+MODEL = "shoulder-cnn1d"
+POPULATION = "ward"
+LIMIT_S = 120.0
+
+
+@dataclass(slots=True)
+class Federation:
+    """An aggregator and gateways as processes, each with a sensor on a pty.
+
+    What is killed is started again, as systemd would.
+    """
+
+    directory: Path
+    url: str
+    watch: Watch
+    versions: list[int] = field(default_factory=list)
+    cast: Cast = field(init=False)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.cast = Cast(self.directory, lambda line: None)
+
+    def start_aggregator(self, **rounds: object) -> asyncio.Task[None]:
+        """Start the aggregator; its task ends when all rounds are committed."""
+        settings = self._shared("aggregator") | {
+            "rounds": {"min_examples": 20, "deadline_s": 60} | rounds,
+            # Long enough to be killed in the middle of.
+            "training": {"local_epochs": 40},
+        }
+        return self._play("aggregator", "aggregator", settings)
+
+    def start_gateway(self, name: str, seed: int) -> None:
+        """Start a gateway whose sensor replays synthetic exercises."""
+        port = self.directory / f"{name}.tty"
+        sensor = {"name": "watch", "port": str(port)}
+        settings = self._shared(name) | {"gateway": name, "sensor": [sensor]}
+        self._tasks.append(asyncio.create_task(replay(synthetic_session(seed), port, 500.0)))
+        self._play(name, "agent", settings)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL a process."""
+        os.kill(int((self.directory / f"{name}.pid").read_text()), signal.SIGKILL)
+
+    async def until(self, condition) -> None:
+        """Wait for what the gateways say, at most ``LIMIT_S``."""
+        await asyncio.wait_for(self.watch.until(condition), LIMIT_S)
+
+    async def close(self) -> None:
+        """End everything."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.cast.close()
+        await self.watch.close()
+
+    def _play(self, name: str, command: str, settings: dict[str, object]) -> asyncio.Task[None]:
+        task = asyncio.create_task(self.cast.play(name, command, settings), name=name)
+        self._tasks.append(task)
+        return task
+
+    def _shared(self, name: str) -> dict[str, object]:
+        state_dir = str(self.directory / f"{name}-state")
+        broker = {"url": self.url, "keepalive_s": 5}
+        return {
+            "population": POPULATION,
+            "model": MODEL,
+            "state_dir": state_dir,
+            "broker": broker,
+        }
+
+
+@contextlib.asynccontextmanager
+async def federation(directory: Path, broker: EmbeddedBroker) -> AsyncIterator[Federation]:
+    """Yield a federation without any process yet."""
+    versions: list[int] = []
+
+    def seen(announced: ModelAnnouncement, model: Model) -> None:
+        assert announced.version == model.version
+        versions.append(model.version)
+
+    observer = Observer(POPULATION, load_artifact(MODEL).spec.parameters, seen)
+    fed = Federation(directory, broker.url, Watch(broker.url, observer), versions)
+    try:
+        yield fed
+    finally:
+        await fed.close()
+
+
+def synthetic_session(seed: int) -> RecordedSession:
+    """Return one stretch per class, each a sine of its own frequency with noise."""
+    spec = load_artifact(MODEL).spec
+    generator = np.random.default_rng(seed)
+    seconds = np.arange(900) / 50
+    segments = []
+    for i, label in enumerate(spec.classes):
+        wave = np.sin(2 * np.pi * (0.4 + 0.3 * i) * seconds)[:, None]
+        readings = wave + 0.3 * generator.normal(size=(len(seconds), len(spec.channels)))
+        start_ns = 10**18 + i * 30 * 10**9
+        segments.append(Segment(label, start_ns, readings.astype(np.float32)))
+    channels = tuple(Channel(c.name, c.unit) for c in spec.channels)
+    return RecordedSession(channels, 20_000_000, tuple(segments))
+
+
+def all_in(gateways: Gateways, names: list[str], version: int) -> bool:
+    """Whether every named gateway infers with this version or a later one."""
+    return all(
+        name in gateways and (gateways[name].version or -1) >= version for name in names
+    )
+
+
+@pytest.fixture(params=["mosquitto", "amqtt"])
+def broker(request, tmp_path):
+    """A broker of each kind that is installed."""
+    from broker.deploy.embedded import BrokerError, installed
+
+    if request.param not in installed():
+        pytest.skip(f"{request.param} is not installed")
+    broker = EmbeddedBroker(tmp_path / "broker", request.param)
+    try:
+        broker.start()
+    except BrokerError as error:
+        pytest.fail(str(error))
+    yield broker
+    broker.stop()
