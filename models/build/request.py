@@ -90,10 +90,13 @@ def parse_input(text: str) -> tuple[int, ...]:
 
 
 def parse_channels(text: str) -> tuple[Channel, ...]:
-    """ "ax:[g],ay:[g],hr" -> channels; without a unit it is "1"; raises RequestError."""
+    """ "ax:[g],hr:/min,sex" -> channels and their UCUM units; without one it is "1".
+
+    Raises RequestError.
+    """
     channels = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*([^:\[\]\s]+)\s*(?::\s*\[([^\[\]]+)\]\s*)?", part)
+        match = re.fullmatch(r"\s*([^:\[\]\s]+)\s*(?::\s*([^:\s]+)\s*)?", part)
         if match is None:
             raise RequestError("channels", f"{part!r} is not like ax:[g]")
         channels.append(Channel(match[1], match[2] or "1"))

@@ -10,16 +10,16 @@ from models.build.request import BuildRequest, parse_channels, parse_class_names
 # The TensorFlow that the shipped files come from; another may convert to other bytes.
 BUILT_WITH = "2.21"
 
-_WATCH = parse_channels("ax:[g],ay:[g],az:[g],wx:[rad/s],wy:[rad/s],wz:[rad/s]")
-_WRIST = parse_channels("x:[count],y:[count],z:[count]")
+_WATCH = parse_channels("ax:[g],ay:[g],az:[g],wx:rad/s,wy:rad/s,wz:rad/s")
+_WRIST = parse_channels("x:{count},y:{count},z:{count}")
 _EXERCISES = parse_class_names("PEN,ABD,FEL,IR,ER,TRAP,ROW")
 _ACTIVITIES = parse_class_names(
     "Brush_teeth,Climb_stairs,Comb_hair,Descend_stairs,Drink_glass,Eat_meat,Eat_soup,"
     "Getup_bed,Liedown_bed,Pour_water,Sitdown_chair,Standup_chair,Use_telephone,Walk"
 )
 _HEART = parse_channels(
-    "age:[year],sex,cp,trestbps:[mmHg],chol:[mg/dL],fbs,restecg,thalach:[1/min],exang,"
-    "oldpeak:[mm],slope,ca,thal"
+    "age:a,sex,cp,trestbps:mm[Hg],chol:mg/dL,fbs,restecg,thalach:/min,exang,oldpeak:mm,slope,"
+    "ca,thal"
 )
 _DISEASE = parse_class_names("healthy,disease")
 

@@ -28,9 +28,9 @@ from models.trainable import TrainableModel
 def test_parses_what_the_command_line_takes() -> None:
     assert parse_input("200x6") == (200, 6)
     assert parse_input("13") == (13,)
-    assert parse_channels("ax:[g], hr:[1/min],sex") == (
-        Channel("ax", "g"),
-        Channel("hr", "1/min"),
+    assert parse_channels("ax:[g], hr:/min,sex") == (
+        Channel("ax", "[g]"),
+        Channel("hr", "/min"),
         Channel("sex", "1"),
     )
     assert parse_class_names("walk, sit") == ("walk", "sit")
@@ -43,7 +43,7 @@ def test_refuses_a_size(text: str) -> None:
     assert caught.value.field == "input"
 
 
-@pytest.mark.parametrize("text", ["", "ax:g", "ax:[]", "a,,b", "a b"])
+@pytest.mark.parametrize("text", ["", "ax:", "ax:g:h", "a,,b", "a b"])
 def test_refuses_channels(text: str) -> None:
     with pytest.raises(RequestError) as caught:
         parse_channels(text)
