@@ -77,8 +77,9 @@ class _Builder:
         try:
             return cls(**values)
         except SettingError as error:
-            last = error.key.rsplit(".", 1)[-1]
-            self._fail(_join(at, last), f"{_plain(_join(at, last))}: {error.reason}")
+            # A table's own key is named as seen from the whole file; we know the table better.
+            key = _join(at, error.key.rsplit(".", 1)[-1]) if at else error.key
+            self._fail(key, f"{_plain(key)}: {error.reason}")
 
     def _value(self, hint: Any, value: Any, at: str) -> Any:
         if typing.get_origin(hint) is tuple:
@@ -102,7 +103,8 @@ class _Builder:
 
     def _fail(self, at: str, reason: str) -> typing.NoReturn:
         while at and at not in self._lines:
-            at = at[: max(at.rfind("."), at.rfind("["), 0)]
+            first = f"{at}[0]"
+            at = first if first in self._lines else at[: max(at.rfind("."), at.rfind("["), 0)]
         raise ConfigurationError(self._path, self._lines.get(at, 0), reason)
 
 

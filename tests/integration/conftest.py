@@ -128,9 +128,7 @@ def synthetic_session(seed: int) -> RecordedSession:
 
 def all_in(gateways: Gateways, names: list[str], version: int) -> bool:
     """Whether every named gateway infers with this version or a later one."""
-    return all(
-        name in gateways and (gateways[name].version or -1) >= version for name in names
-    )
+    return all(name in gateways and (gateways[name].version or -1) >= version for name in names)
 
 
 @pytest.fixture(params=["mosquitto", "amqtt"])

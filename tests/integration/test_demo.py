@@ -1,0 +1,84 @@
+"""`perfuse demo` as a user runs it: it learns, it tidies up, and Ctrl-C is no accident."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from perfuse.exit_codes import ExitCode
+
+pytestmark = pytest.mark.skipif(
+    find_spec("seglearn") is None, reason="the demo's recordings are not installed"
+)
+
+
+def start(tmp_path, *arguments):
+    """Start a small demo in a session of its own."""
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "perfuse",
+            "demo",
+            "--gateways",
+            "2",
+            "--speed",
+            "200",
+            "--out",
+            str(tmp_path / "run"),
+            *arguments,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONUNBUFFERED": "1"},
+        cwd=Path(__file__).parents[2],
+    )
+
+
+def leftovers(tmp_path):
+    """Return the command lines of processes that still work on this run."""
+    mine = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(tmp_path / "run") in line:
+            mine.append(line)
+    return mine
+
+
+def test_a_small_demo_runs_to_its_end_and_learns(tmp_path):
+    report = tmp_path / "report.json"
+    demo = start(tmp_path, "--rounds", "3", "--report", str(report))
+    out, err = demo.communicate(timeout=180)
+    assert demo.returncode == ExitCode.OK, err
+    rows = json.loads(report.read_text())["rounds"]
+    assert [row["version"] for row in rows] == [0, 1, 2, 3]
+    assert all(row["reported"] == 2 for row in rows)
+    assert rows[-1]["macro_f1"] > rows[0]["macro_f1"] + 0.1
+    assert rows[-1]["uplink_bytes"] > rows[0]["uplink_bytes"] > 0
+    assert "macro-F1 on the held-out subjects" in out
+    assert (tmp_path / "run" / "model" / "spec.json").exists()
+    assert leftovers(tmp_path) == []
+
+
+def test_ctrl_c_ends_every_process_in_order(tmp_path):
+    demo = start(tmp_path, "--rounds", "1000")
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if line.split()[:1] == ["1"]:
+            break
+    demo.send_signal(signal.SIGINT)
+    out, err = demo.communicate(timeout=60)
+    assert demo.returncode == ExitCode.INTERRUPTED, err
+    assert "interrupted; every process has ended" in out
+    assert leftovers(tmp_path) == []

@@ -1,0 +1,189 @@
+"""Simulations: the report, its determinism, and what it says of wrong data."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from broker.aggregator.settings import TrainingSettings
+from models.artifact import load_artifact
+from perfuse.cli import main
+from perfuse.exit_codes import ExitCode
+from perfuse.simulation.dataset import DatasetError, load_dataset, split_clients
+from perfuse.simulation.run import SimulationOptions, simulate
+
+SITES = 6
+ROW_KEYS = {
+    "version",
+    "committed",
+    "cohort",
+    "reported",
+    "accuracy",
+    "macro_f1",
+    "uplink_bytes",
+    "downlink_bytes",
+    "seconds",
+}
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Write a table of 6 sites that one line through 13 features separates, with gaps."""
+    generator = np.random.default_rng(7)
+    x = generator.normal(size=(600, 13)).astype(np.float32) * 5 + 3
+    y = (x[:, 0] + x[:, 1] > 6).astype(np.int8)
+    x[::50, 5] = np.nan
+    path = tmp_path / "table.npz"
+    np.savez(path, x=x, y=y, site=np.arange(600) % SITES)
+    return path
+
+
+def options(data, **changes):
+    """Return options for a short simulation."""
+    settings = {
+        "data": data,
+        "model": "heart-logistic",
+        "clients": "site",
+        "holdout": 0.25,
+        "rounds": 4,
+        "cohort": 0,
+        "training": TrainingSettings(local_epochs=3, learning_rate=0.05),
+        "seed": 3,
+        "processes": 1,
+        "with_baselines": False,
+    } | changes
+    return SimulationOptions(**settings)
+
+
+def timeless(report):
+    """Return a report without the seconds that it took."""
+    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in report["rounds"]]
+    return report | {"rounds": rows, "final": rows[-1]}
+
+
+def test_a_report_has_what_it_promises(data):
+    report = simulate(options(data, with_baselines=True), lambda row: None)
+    assert [row["version"] for row in report["rounds"]] == [0, 1, 2, 3, 4]
+    assert all(set(row) == ROW_KEYS for row in report["rounds"])
+    assert report["final"] == report["rounds"][-1]
+    assert report["dataset"] == "table"
+    assert report["parameters"] == load_artifact("heart-logistic").spec.parameters
+    assert len(report["clients"]) == 4
+    assert len(report["heldout_clients"]) == 2
+    assert not set(report["clients"]) & set(report["heldout_clients"])
+    assert set(report["baselines"]) == {"majority", "local_only", "pooled"}
+    json.dumps(report)
+
+
+def test_the_federation_learns_and_comes_close_to_the_pool(data):
+    report = simulate(options(data, rounds=10, with_baselines=True), lambda row: None)
+    final, base = report["final"], report["baselines"]
+    assert final["accuracy"] > 0.9
+    assert final["accuracy"] > base["majority"]["accuracy"] + 0.2
+    assert abs(final["accuracy"] - base["pooled"]["accuracy"]) < 0.05
+
+
+def test_the_same_seed_gives_the_same_report_however_many_processes(data):
+    one = timeless(simulate(options(data), lambda row: None))
+    three = timeless(simulate(options(data, processes=3), lambda row: None))
+    other = timeless(simulate(options(data, seed=4), lambda row: None))
+    assert one == three
+    assert one != other
+
+
+def test_bytes_are_the_payloads_of_every_gateway(data):
+    exact = simulate(options(data, training=TrainingSettings(codec="none")), lambda row: None)
+    small = simulate(options(data), lambda row: None)
+    parameters = exact["parameters"]
+    row, smaller = exact["rounds"][2], small["rounds"][2]
+    # 4 gateways; each sends 4 bytes a parameter, and envelopes of a few hundred bytes.
+    assert 4 * 4 * parameters < row["uplink_bytes"] < 4 * (4 * parameters + 1500)
+    assert smaller["uplink_bytes"] < row["uplink_bytes"]
+    assert row["downlink_bytes"] > 4 * 4 * parameters
+
+
+def test_a_cohort_is_a_part_of_the_gateways(data):
+    report = simulate(options(data, cohort=2), lambda row: None)
+    assert {row["cohort"] for row in report["rounds"]} == {2}
+    assert {row["reported"] for row in report["rounds"]} == {2}
+
+
+def test_an_autoencoder_is_scored_by_its_reconstruction(tmp_path):
+    generator = np.random.default_rng(1)
+    phase = generator.uniform(0, 6, (60, 1, 6))
+    x = np.sin(np.arange(200)[None, :, None] / 8 + phase).astype(np.float32)
+    path = tmp_path / "waves.npz"
+    np.savez(path, x=x, y=np.zeros(60, np.int8), subject=np.arange(60) % 3)
+    training = TrainingSettings(local_epochs=2, learning_rate=0.03)
+    report = simulate(
+        options(
+            path,
+            model="shoulder-autoencoder",
+            clients="subject",
+            training=training,
+            with_baselines=True,
+        ),
+        lambda row: None,
+    )
+    errors = [row["reconstruction_error"] for row in report["rounds"]]
+    assert errors[-1] < errors[0]
+    assert report["final"]["macro_f1"] is None
+    assert "majority" not in report["baselines"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"site": None}, "has no array 'site'; it has x, y"),
+        ({"x": np.zeros((600, 12))}, "x is (600, 12), heart-logistic takes (13,)"),
+        ({"y": np.zeros(599, int)}, "y is (599,), x has 600 rows"),
+        ({"y": np.full(600, 2)}, "y is 2 to 2, heart-logistic has 2 classes"),
+        ({"y": np.zeros(600)}, "y integers, not"),
+        ({"site": np.zeros(600, int)}, "1 client; at least 2 are needed"),
+        ({"x": np.array([{}] * 600)}, "cannot be read"),
+    ],
+)
+def test_wrong_data_is_named(data, change, words):
+    arrays = dict(np.load(data).items()) | change
+    np.savez(data, **{name: array for name, array in arrays.items() if array is not None})
+    spec = load_artifact("heart-logistic").spec
+    with pytest.raises(DatasetError) as caught:
+        split_clients(load_dataset(data, "site", spec), 0.25, 0)
+    assert words in str(caught.value)
+
+
+def test_the_command_prints_rounds_and_writes_the_report(data, tmp_path, capsys):
+    report = tmp_path / "report.json"
+    code = main(
+        [
+            "simulate",
+            "--data",
+            str(data),
+            "--clients",
+            "site",
+            "--model",
+            "heart-svm",
+            "--rounds",
+            "2",
+            "--report",
+            str(report),
+            "--baselines",
+        ]
+    )
+    assert code == ExitCode.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == [
+        "version",
+        "reported",
+        "accuracy",
+        "macro-F1",
+        "up",
+        "KiB",
+        "down",
+        "KiB",
+        "seconds",
+    ]
+    assert [line.split()[0] for line in lines[1:4]] == ["0", "1", "2"]
+    assert json.loads(report.read_text())["final"]["version"] == 2
