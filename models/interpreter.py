@@ -7,9 +7,12 @@ never pays for it.
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryFile
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
@@ -49,15 +52,45 @@ def _without_delegates(model: Path | bytes, num_threads: int) -> Any:
 def _allocated(model: Path | bytes, num_threads: int, resolver: str) -> Any:
     runtime = _runtime()
     source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
-    interpreter = runtime.Interpreter(
-        num_threads=num_threads,
-        experimental_op_resolver_type=getattr(runtime.OpResolverType, resolver),
-        **source,
-    )
-    # tflite-runtime applies XNNPACK here and nowhere else: without this line
-    # every signature runs on the reference kernels, at a third of the speed.
-    interpreter.allocate_tensors()
+    with _quiet:
+        interpreter = runtime.Interpreter(
+            num_threads=num_threads,
+            experimental_op_resolver_type=getattr(runtime.OpResolverType, resolver),
+            **source,
+        )
+        # tflite-runtime applies XNNPACK here and nowhere else: without this line
+        # every signature runs on the reference kernels, at a third of the speed.
+        interpreter.allocate_tensors()
     return interpreter
+
+
+class _Quiet:
+    """Keeps the C++ runtime's INFO lines off stderr; all else that is said meanwhile is passed on.
+
+    The runtime has no setting for it, and a gateway's log is read by people.
+    """
+
+    def __init__(self) -> None:
+        self._one_at_a_time = Lock()
+
+    def __enter__(self) -> None:
+        self._one_at_a_time.acquire()
+        self._said = TemporaryFile()
+        self._stderr = os.dup(2)
+        os.dup2(self._said.fileno(), 2)
+
+    def __exit__(self, *_: object) -> None:
+        os.dup2(self._stderr, 2)
+        os.close(self._stderr)
+        self._said.seek(0)
+        for line in self._said:
+            if not line.startswith(b"INFO: "):
+                os.write(2, line)
+        self._said.close()
+        self._one_at_a_time.release()
+
+
+_quiet = _Quiet()
 
 
 def _refused(model: Path | bytes, error: Exception) -> ArtifactError:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker.aggregator.settings import TrainingSettings
-from broker.protocol.messages import Plan, PlanKind, TrainingPlan
+from broker.protocol.messages import BlobReference, Plan, PlanKind, TrainingPlan
 from edge_agent.trainer import Trainer
 from models.artifact import Artifact
 from models.normalisation import ChannelSums
@@ -88,7 +88,7 @@ class _Budget:
             kind=PlanKind.TRAIN,
             artifact=digest,
             version=done,
-            model=None,
+            model=BlobReference(digest, 1, 1),  # nothing is sent
             cohort=(),
             codec="none",
             training=training,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,20 @@ def test_says_what_it_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         interpreter._runtime.cache_clear()
     assert caught.value.tried == ("tflite_runtime", "ai_edge_litert")
+
+
+def test_the_runtimes_info_lines_are_kept_off_stderr_and_nothing_else(capfd) -> None:
+    class Chatty:
+        """A runtime that writes to the file descriptor, as C++ does."""
+
+        def __init__(self, **_: object) -> None:
+            os.write(2, b"INFO: Created a delegate\nERROR: something that matters\n")
+
+        def allocate_tensors(self) -> None:
+            os.write(2, b"INFO: and again\n")
+
+    with interpreter._quiet:
+        Chatty().allocate_tensors()
+    assert capfd.readouterr().err == "ERROR: something that matters\n"
+    os.write(2, b"INFO: afterwards\n")
+    assert capfd.readouterr().err == "INFO: afterwards\n"
