@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from broker.protocol.errors import LocalProtocolError, RemoteProtocolError
 
 DEFAULT_CODEC = "q8"
+# No delta comes near. One that does would make the next version overflow, for everyone.
+MAX_MAGNITUDE = 1e30
 
 Vector = NDArray[np.float32]
 
@@ -23,13 +25,18 @@ class Codec(Protocol):
     """One way to write a float32[P] vector."""
 
     def compress(self, vector: Vector, generator: np.random.Generator) -> bytes:
-        """Write a finite float32[P] vector; ``generator`` decides what is stochastic."""
+        """Write a float32[P] vector; ``generator`` decides what is stochastic.
+
+        Raises:
+            LocalProtocolError: a value is not finite, or beyond ``MAX_MAGNITUDE``.
+        """
 
     def decompress(self, payload: bytes, parameters: int) -> Vector:
         """Read float32[P] back.
 
         Raises:
-            RemoteProtocolError: wrong length, or a value that is not finite.
+            RemoteProtocolError: wrong length, or a value that is not finite, or beyond
+                ``MAX_MAGNITUDE``.
         """
 
 
@@ -62,8 +69,8 @@ class Float32:
     def decompress(self, payload: bytes, parameters: int) -> Vector:
         _require_length(payload, 4 * parameters)
         vector = np.frombuffer(payload, "<f4").astype(np.float32)
-        if not np.isfinite(vector).all():
-            raise RemoteProtocolError("update", "payload", "a value is not finite")
+        if not _sane(vector):
+            raise RemoteProtocolError("update", "payload", "a value is not finite, or too large")
         return vector
 
 
@@ -86,8 +93,10 @@ class StochasticInt8:
         count = -(-parameters // self.block)
         _require_length(payload, 4 * count + parameters)
         scales = np.frombuffer(payload, "<f4", count).astype(np.float32)
-        if not (np.isfinite(scales) & (scales >= 0) & (scales < 1e30)).all():
-            raise RemoteProtocolError("update", "payload", "a scale is not finite and positive")
+        if not ((scales >= 0) & (scales <= MAX_MAGNITUDE / 126)).all():
+            raise RemoteProtocolError(
+                "update", "payload", "a scale is not finite, negative or too large"
+            )
         levels = np.frombuffer(payload, np.int8, parameters, 4 * count).astype(np.float32)
         blocks = self._blocks(levels) * scales[:, None]
         return blocks.reshape(-1)[:parameters].astype(np.float32, copy=False)
@@ -106,9 +115,13 @@ _CODECS: dict[str, Codec] = {"none": Float32(), "q8": StochasticInt8()}
 
 
 def _finite(vector: Vector) -> Vector:
-    if not np.isfinite(vector).all():
-        raise LocalProtocolError("a delta that is not finite must not be sent")
+    if not _sane(vector):
+        raise LocalProtocolError("a delta that is not finite, or too large, must not be sent")
     return vector
+
+
+def _sane(vector: Vector) -> bool:
+    return bool((np.abs(vector) <= MAX_MAGNITUDE).all())
 
 
 def _require_length(payload: bytes, expected: int) -> None:

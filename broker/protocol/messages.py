@@ -17,11 +17,13 @@ from broker.protocol.wire import Bound, message_type
 
 MAX_COHORT = 4096
 MAX_PARAMETERS = 16_000_000
-MAX_CHUNK_BYTES = 128 * 1024
+# With its envelope a chunk stays within 128 KiB, the smallest common broker limit (AWS IoT Core).
+MAX_CHUNK_BYTES = 128 * 1024 - 256
 MAX_BLOB_BYTES = 4 * MAX_PARAMETERS + 65_536
 MAX_CHANNELS = 1024
-# A bitmap of the chunks of the largest blob at the smallest useful chunk (4 KiB) fits in this.
-MAX_BITMAP_BYTES = MAX_BLOB_BYTES // 4096 // 8 + 1
+# The largest blob in chunks of 1 KiB. Who cuts finer would make us count pieces, not bytes.
+MAX_CHUNKS = 65_536
+MAX_BITMAP_BYTES = MAX_CHUNKS // 8
 
 Name = Annotated[str, Bound(1, 64)]
 Text = Annotated[str, Bound(0, 256)]
@@ -79,6 +81,10 @@ class BlobReference:
     size: Size
     chunk_bytes: ChunkBytes
 
+    def __post_init__(self) -> None:
+        if self.chunks > MAX_CHUNKS:
+            raise ValueError(f"{self.chunks} chunks, at most {MAX_CHUNKS}")
+
     @property
     def chunks(self) -> int:
         """Number of chunks; the last may be short."""
@@ -125,6 +131,12 @@ class Plan:
     deadline_unix_s: Annotated[float, Bound(0, 1e11)]
     seed: Annotated[int, Bound(0, 2**63 - 1)]
 
+    def __post_init__(self) -> None:
+        if (self.kind is PlanKind.TRAIN) != (self.model is not None):
+            raise ValueError(
+                f"a plan of kind {self.kind} {'has' if self.model else 'lacks'} a model"
+            )
+
 
 @message_type("model")
 @dataclass(frozen=True, slots=True)
@@ -144,7 +156,7 @@ class ModelAnnouncement:
     reported: Counter
 
 
-@message_type("model-blob")
+@message_type("model-blob", MAX_BLOB_BYTES)
 @dataclass(frozen=True, slots=True)
 class ModelBlob:
     """What a model's blob holds: float32 little-endian parameters and the normalisation."""

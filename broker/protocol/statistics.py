@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from broker.protocol.errors import RemoteProtocolError
 
 STATISTICS_CODEC = "sums"
+# The sums of a whole cohort, and the mean made of them, stay within what a model's blob may hold.
+_MAX_SUM = 1e26
 
 
 def encode_sums(sums: NDArray[np.float64]) -> bytes:
@@ -19,13 +21,13 @@ def decode_sums(payload: bytes, length: int) -> NDArray[np.float64]:
     """Read float64[length] back.
 
     Raises:
-        RemoteProtocolError: wrong length, or a sum that is not finite.
+        RemoteProtocolError: wrong length, or a sum that is not finite, or too large.
     """
     if len(payload) != 8 * length:
         raise RemoteProtocolError(
             "update", "payload", f"{len(payload)} bytes, expected {8 * length}"
         )
     sums = np.frombuffer(payload, "<f8").astype(np.float64)
-    if not np.isfinite(sums).all():
-        raise RemoteProtocolError("update", "payload", "a sum is not finite")
+    if not (np.abs(sums) <= _MAX_SUM).all():
+        raise RemoteProtocolError("update", "payload", "a sum is not finite, or too large")
     return sums

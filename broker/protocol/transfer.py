@@ -6,16 +6,18 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 from broker.protocol.errors import LocalProtocolError, RemoteProtocolError
-from broker.protocol.messages import MAX_CHUNK_BYTES, BlobReference, Chunk
+from broker.protocol.messages import MAX_CHUNK_BYTES, MAX_CHUNKS, BlobReference, Chunk
 
 
 def refer(blob: bytes, chunk_bytes: int) -> BlobReference:
     """Name a blob by its SHA-256 and say how it is cut.
 
     Raises:
-        LocalProtocolError: the blob is empty, or the chunk size is not within the protocol's.
+        LocalProtocolError: the blob is empty, or the chunk size is not within the protocol's, or
+            there would be more chunks than it has room for.
     """
-    if not blob or not 1 <= chunk_bytes <= MAX_CHUNK_BYTES:
+    sane = 1 <= chunk_bytes <= MAX_CHUNK_BYTES
+    if not (sane and 1 <= len(blob) <= chunk_bytes * MAX_CHUNKS):
         raise LocalProtocolError(f"cannot cut {len(blob)} bytes into chunks of {chunk_bytes}")
     return BlobReference(hashlib.sha256(blob).digest(), len(blob), chunk_bytes)
 

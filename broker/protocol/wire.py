@@ -22,8 +22,8 @@ from broker.protocol.errors import LocalProtocolError, RemoteProtocolError
 
 PROTOCOL_VERSION = 1
 
-# The largest chunk (128 KiB, the smallest common broker limit) and its envelope fit; a plan with
-# a cohort of 4,096 gateways does too. Nothing larger is ever looked at.
+# The largest chunk (128 KiB with its envelope, the smallest common broker limit) fits; a plan with
+# a cohort of 4,096 gateways does too. Nothing larger that came in one piece is ever looked at.
 MAX_MESSAGE_BYTES = 512 * 1024
 _MAX_DEPTH = 6
 
@@ -52,10 +52,10 @@ def encode(message: object) -> bytes:
     """
     kind = _kind_of(type(message))
     body = {"v": PROTOCOL_VERSION, "t": kind} | _plain(message)
-    payload = cbor2.dumps(body, canonical=True)
     try:
+        payload = cbor2.dumps(body, canonical=True)
         decode(payload, type(message))
-    except RemoteProtocolError as error:
+    except (RemoteProtocolError, cbor2.CBORError, ValueError, TypeError) as error:
         raise LocalProtocolError(f"refusing to send: {error}") from error
     return payload
 
@@ -67,10 +67,12 @@ def decode(payload: bytes, expected: type[M]) -> M:
         RemoteProtocolError: anything at all is not as the schema says.
     """
     kind = _kind_of(expected)
-    body = _load(kind, payload)
+    body = _load(kind, payload, _LIMITS[expected])
     version = body.pop("v", None)
     if version != PROTOCOL_VERSION or type(version) is not int:
-        raise RemoteProtocolError(kind, "v", f"version {version!r}, we speak {PROTOCOL_VERSION}")
+        raise RemoteProtocolError(
+            kind, "v", f"version {version!r:.40}, we speak {PROTOCOL_VERSION}"
+        )
     if (found := body.pop("t", None)) != kind:
         raise RemoteProtocolError(kind, "t", f"expected {kind!r}, found {found!r:.40}")
     return typing.cast(M, _dataclass_check(typing.cast(Any, expected))(kind, "", body))
@@ -82,7 +84,7 @@ def decode_any(payload: bytes, expected: tuple[type, ...]) -> object:
     Raises:
         RemoteProtocolError: it is none of them, or malformed.
     """
-    found = _load("message", payload).get("t")
+    found = _load("message", payload, MAX_MESSAGE_BYTES).get("t")
     for candidate in expected:
         if _kind_of(candidate) == found:
             return decode(payload, candidate)
@@ -90,11 +92,17 @@ def decode_any(payload: bytes, expected: tuple[type, ...]) -> object:
     raise RemoteProtocolError("message", "t", f"expected one of {names}; found {found!r:.40}")
 
 
-def message_type(name: str) -> Callable[[type[M]], type[M]]:
-    """Give a dataclass its name on the wire; its schema is checked here, once, at import."""
+def message_type(name: str, max_bytes: int = MAX_MESSAGE_BYTES) -> Callable[[type[M]], type[M]]:
+    """Give a dataclass its name on the wire; its schema is checked here, once, at import.
+
+    Args:
+        name: the kind of message.
+        max_bytes: larger for what never travels in one piece.
+    """
 
     def name_it(cls: type[M]) -> type[M]:
         _KINDS[cls] = name
+        _LIMITS[cls] = max_bytes
         _dataclass_check(typing.cast(Any, cls))
         return cls
 
@@ -102,6 +110,7 @@ def message_type(name: str) -> Callable[[type[M]], type[M]]:
 
 
 _KINDS: dict[type, str] = {}
+_LIMITS: dict[type, int] = {}
 
 
 def _kind_of(cls: type) -> str:
@@ -111,9 +120,9 @@ def _kind_of(cls: type) -> str:
         raise LocalProtocolError(f"{cls.__name__} is not a message") from None
 
 
-def _load(kind: str, payload: bytes) -> dict[str, Any]:
-    if len(payload) > MAX_MESSAGE_BYTES:
-        raise RemoteProtocolError(kind, "", f"{len(payload)} bytes, limit {MAX_MESSAGE_BYTES}")
+def _load(kind: str, payload: bytes, max_bytes: int) -> dict[str, Any]:
+    if len(payload) > max_bytes:
+        raise RemoteProtocolError(kind, "", f"{len(payload)} bytes, limit {max_bytes}")
     try:
         body = cbor2.loads(
             payload,
