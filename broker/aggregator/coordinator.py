@@ -29,6 +29,7 @@ from broker.protocol import wire
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import (
+    MAX_COHORT,
     AggregatorPresence,
     Chunk,
     GatewayPresence,
@@ -81,7 +82,7 @@ class Coordinator:
         self._ready: dict[str, GatewayPresence] = {}
         self._births: dict[str, int] = {}
         self._birth = log.next_counter("birth")
-        self._intake = Intake(log, task.initial.size)
+        self._intake = Intake(log)
         self._open: OpenRound | None = None
         self._effects: list[Effect] = []
         self._recover()
@@ -108,6 +109,8 @@ class Coordinator:
             self._effects.append(Subscribe(topic_filter))
         if (version := self._log.latest_version()) is not None:
             self._announce(version)
+            # Again, for a crash may have come between a commit and what it publishes.
+            self._forget(version - 2)
         if self._open is not None:
             self._publish_plan(self._open.round.plan)
         self._effects.append(self._presence(online=True))
@@ -135,8 +138,8 @@ class Coordinator:
                 self._on_presence(found.gateway, payload)
             case ("offer",):
                 self._on_offer(found.gateway, wire.decode(payload, UpdateOffer))
-            case ("chunk", digest, _):
-                self._on_chunk(found.gateway, digest, wire.decode(payload, Chunk))
+            case ("chunk", _, _):
+                self._on_chunk(found, wire.decode(payload, Chunk))
             case _:
                 raise RemoteProtocolError("topic", "", "not one of ours")
 
@@ -164,10 +167,10 @@ class Coordinator:
         else:
             self._advance(offer)
 
-    def _on_chunk(self, gateway: str, digest: str, chunk: Chunk) -> None:
-        if chunk.digest.hex() != digest:
+    def _on_chunk(self, found: GatewayTopic, chunk: Chunk) -> None:
+        if found.rest[1:] != (chunk.digest.hex(), str(chunk.index)):
             raise RemoteProtocolError("chunk", "digest", "not the topic's")
-        offer = self._intake.take(gateway, chunk)
+        offer = self._intake.take(found.gateway, chunk)
         if offer is not None and self._open is not None:
             self._advance(offer)
 
@@ -216,8 +219,8 @@ class Coordinator:
         last = self._log.last_round()
         number = 1 if last is None else last.number + 1
         generator = np.random.default_rng((self._settings.seed, number))
-        if 0 < rounds.cohort < len(ready):
-            ready = sorted(generator.choice(ready, rounds.cohort, replace=False).tolist())
+        if (cohort := rounds.cohort or MAX_COHORT) < len(ready):
+            ready = sorted(generator.choice(ready, cohort, replace=False).tolist())
         plan = self._plan(number, tuple(ready), now)
         round_ = Round(number, plan, min(rounds.min_reports, len(ready)), RoundState.OPEN)
         self._log.begin(round_)

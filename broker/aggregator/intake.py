@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from broker.aggregator.round_log import RoundLog
 from broker.protocol.errors import RemoteProtocolError
-from broker.protocol.messages import MAX_COHORT, Chunk, UpdateOffer, Want
+from broker.protocol.messages import Chunk, UpdateOffer, Want
 from broker.protocol.transfer import bitmap_of, join, require_piece
 
 
 class Intake:
-    """Knows which updates were offered in this round; their chunks are in the log."""
+    """Knows which update each gateway has offered in this round; the chunks are in the log.
 
-    def __init__(self, log: RoundLog, parameters: int) -> None:
+    One upload a gateway: no gateway can hold up another's, and what is kept is bounded by the
+    cohort and by the size that the round lets an update have.
+    """
+
+    def __init__(self, log: RoundLog) -> None:
         self._log = log
-        self._parameters = parameters
-        self._offers: dict[tuple[str, bytes], UpdateOffer] = {}
+        self._offers: dict[str, UpdateOffer] = {}
 
     def offered(self, offer: UpdateOffer) -> Want | None:
         """Take an offer that the round does not refuse; say what is missing, if anything is.
 
-        Raises:
-            RemoteProtocolError: more uploads are under way than a cohort has gateways.
+        An offer takes the place of what the same gateway offered before.
         """
-        key = (offer.update.gateway, offer.payload.digest)
-        if key not in self._offers and len(self._offers) >= 2 * MAX_COHORT:
-            raise RemoteProtocolError("update-offer", "", "too many uploads are under way")
-        self._offers[key] = offer
+        gateway = offer.update.gateway
+        before = self._offers.get(gateway)
+        if before is None:
+            self._log.drop_chunks(gateway, but=offer.payload.digest)
+        elif before.payload != offer.payload:
+            self._log.drop_chunks(gateway)
+        self._offers[gateway] = offer
         missing = self._missing(offer)
         if not missing:
             return None
@@ -40,11 +45,11 @@ class Intake:
         Raises:
             RemoteProtocolError: it is not a piece of the offered upload.
         """
-        offer = self._offers.get((gateway, chunk.digest))
-        if offer is None:
+        offer = self._offers.get(gateway)
+        if offer is None or offer.payload.digest != chunk.digest:
             return None
         require_piece(offer.payload, chunk)
-        self._log.keep_chunk(chunk)
+        self._log.keep_chunk(gateway, chunk)
         return None if self._missing(offer) else offer
 
     def assemble(self, offer: UpdateOffer) -> bytes:
@@ -53,11 +58,12 @@ class Intake:
         Raises:
             RemoteProtocolError: they do not add up to the promised digest; they are forgotten.
         """
-        self._offers.pop((offer.update.gateway, offer.payload.digest), None)
+        gateway = offer.update.gateway
+        self._offers.pop(gateway, None)
         try:
-            return join(offer.payload, self._log.chunk_data(offer.payload.digest))
+            return join(offer.payload, self._log.chunk_data(gateway, offer.payload.digest))
         except RemoteProtocolError:
-            self._log.drop_chunks(offer.payload.digest)
+            self._log.drop_chunks(gateway)
             raise
 
     def clear(self) -> None:
@@ -65,5 +71,5 @@ class Intake:
         self._offers.clear()
 
     def _missing(self, offer: UpdateOffer) -> list[int]:
-        kept = self._log.kept_chunks(offer.payload.digest)
+        kept = self._log.kept_chunks(offer.update.gateway, offer.payload.digest)
         return [i for i in range(offer.payload.chunks) if i not in kept]

@@ -17,7 +17,7 @@ from broker.durable import open_durable, transaction
 from broker.protocol import wire
 from broker.protocol.messages import Chunk, Plan, UpdateId, UpdateOffer
 
-_FORMAT = 1
+_FORMAT = 2
 _KEPT_VERSIONS = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -29,8 +29,8 @@ CREATE TABLE IF NOT EXISTS folded (
     sequence INTEGER NOT NULL, offer BLOB, payload BLOB,
     PRIMARY KEY (plan_id, gateway)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS chunk (
-    digest BLOB NOT NULL, idx INTEGER NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY (digest, idx)) WITHOUT ROWID;
+    gateway TEXT NOT NULL, digest BLOB NOT NULL, idx INTEGER NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (gateway, digest, idx)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS version (
     version INTEGER PRIMARY KEY, round INTEGER NOT NULL, cohort INTEGER NOT NULL,
     reported INTEGER NOT NULL, blob BLOB NOT NULL);
@@ -49,9 +49,13 @@ class RoundLog:
         self._path = str(path)
         try:
             self._db = open_durable(self._path, _SCHEMA)
-            self._claim({"format": _FORMAT, "population": population, "artifact": artifact})
         except sqlite3.DatabaseError as error:
             raise StateError(self._path, str(error)) from error
+        try:
+            self._claim({"format": _FORMAT, "population": population, "artifact": artifact})
+        except StateError:
+            self._db.close()
+            raise
 
     def close(self) -> None:
         """Close the file; everything is durable already."""
@@ -94,7 +98,7 @@ class RoundLog:
                 "INSERT INTO folded VALUES (?,?,?,?,?,?)",
                 (key.plan, key.gateway, key.version, key.sequence, wire.encode(offer), payload),
             )
-            self._db.execute("DELETE FROM chunk WHERE digest = ?", (offer.payload.digest,))
+            self._db.execute("DELETE FROM chunk WHERE gateway = ?", (key.gateway,))
 
     def has_folded(self, update: UpdateId) -> bool:
         """Whether this gateway's update for this plan is durable already."""
@@ -154,28 +158,33 @@ class RoundLog:
         ).fetchone()
         return (0, 0) if row is None else (row[0], row[1])
 
-    def keep_chunk(self, chunk: Chunk) -> None:
+    def keep_chunk(self, gateway: str, chunk: Chunk) -> None:
         """Write a piece of an upload, so that a crash costs at most the pieces in flight."""
         with transaction(self._db):
             self._db.execute(
-                "INSERT OR REPLACE INTO chunk VALUES (?,?,?)",
-                (chunk.digest, chunk.index, chunk.data),
+                "INSERT OR REPLACE INTO chunk VALUES (?,?,?,?)",
+                (gateway, chunk.digest, chunk.index, chunk.data),
             )
 
-    def kept_chunks(self, digest: bytes) -> set[int]:
+    def kept_chunks(self, gateway: str, digest: bytes) -> set[int]:
         """Return the indexes of the pieces that are there."""
-        rows = self._db.execute("SELECT idx FROM chunk WHERE digest = ?", (digest,))
+        rows = self._db.execute(
+            "SELECT idx FROM chunk WHERE gateway = ? AND digest = ?", (gateway, digest)
+        )
         return {row[0] for row in rows}
 
-    def chunk_data(self, digest: bytes) -> list[bytes]:
+    def chunk_data(self, gateway: str, digest: bytes) -> list[bytes]:
         """Return the pieces that are there, by index."""
-        rows = self._db.execute("SELECT data FROM chunk WHERE digest = ? ORDER BY idx", (digest,))
+        rows = self._db.execute(
+            "SELECT data FROM chunk WHERE gateway = ? AND digest = ? ORDER BY idx",
+            (gateway, digest),
+        )
         return [row[0] for row in rows]
 
-    def drop_chunks(self, digest: bytes) -> None:
-        """Forget an upload."""
+    def drop_chunks(self, gateway: str, but: bytes = b"") -> None:
+        """Forget a gateway's uploads, except that of the digest ``but``."""
         with transaction(self._db):
-            self._db.execute("DELETE FROM chunk WHERE digest = ?", (digest,))
+            self._db.execute("DELETE FROM chunk WHERE gateway = ? AND digest != ?", (gateway, but))
 
     def _end(self, round_: Round, reason: str) -> None:
         self._db.execute(

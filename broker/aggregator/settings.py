@@ -19,7 +19,7 @@ class RoundSettings:
 
     Attributes:
         rounds: stop after so many committed training rounds; 0 goes on for ever.
-        cohort: gateways asked in a round; 0 asks all that are ready.
+        cohort: gateways asked in a round; 0 asks all that are ready, up to the protocol's 4,096.
         min_gateways: ready gateways to wait for before a round opens.
         min_reports: updates without which a round is abandoned at its deadline.
         deadline_s: how long a round may take.
