@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker.protocol import wire
-from broker.protocol.compression import codec
+from broker.protocol.compression import codec, codec_names
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import (
@@ -32,7 +32,7 @@ from broker.protocol.messages import (
     Want,
 )
 from broker.protocol.model_blob import unpack_model
-from broker.protocol.statistics import encode_sums
+from broker.protocol.statistics import STATISTICS_CODEC, encode_sums
 from broker.protocol.topics import Topics
 from broker.protocol.transfer import Assembly, refer
 from edge_agent.journal import Journal
@@ -216,9 +216,8 @@ class Participant:
             StorageError: the journal cannot be written; the work is not answered.
         """
         if self._working == plan.plan:
-            self._working = None
             self._journal_update(plan, result)
-            self._plan = None
+            self._working = self._plan = None
             self._resume_upload(now)
         return self._settle(now)
 
@@ -241,7 +240,7 @@ class Participant:
         elif topic == topics.reply(self._identity.gateway):
             self._on_reply(wire.decode_any(payload, (Want, Receipt)), now)
         elif topic.startswith(f"{topics.root}/blob/") and payload:
-            self._on_chunk(wire.decode(payload, Chunk))
+            self._on_chunk(topic, wire.decode(payload, Chunk))
 
     def _on_announcement(self, announcement: ModelAnnouncement) -> None:
         if announcement.artifact != self._identity.artifact:
@@ -255,10 +254,20 @@ class Participant:
         if self._plan is not None and self._plan.plan != plan.plan:
             self._drop_plan("another plan has come")
         asked = self._identity.gateway in plan.cohort
-        known = plan.artifact == self._identity.artifact
         open_ = now <= plan.deadline_unix_s and self._working != plan.plan
-        if asked and known and open_ and not self._journal.has_answered(plan.plan):
+        if not (asked and open_) or self._journal.has_answered(plan.plan):
+            return
+        if reason := self._refusal(plan):
+            self._effects.append(Note(f"plan {plan.plan} declined: {reason}"))
+        else:
             self._plan = plan
+
+    def _refusal(self, plan: Plan) -> str:
+        """Say why a plan cannot be answered, before any work goes into it."""
+        if plan.artifact != self._identity.artifact:
+            return "it is for another training artifact"
+        codecs = (STATISTICS_CODEC,) if plan.kind is PlanKind.STATISTICS else codec_names()
+        return "" if plan.codec in codecs else f"codec {plan.codec!r} is not known here"
 
     def _on_aggregator(self, presence: AggregatorPresence, now: float) -> None:
         back = presence.online and presence.birth > self._aggregator_birth
@@ -281,10 +290,12 @@ class Participant:
             self._upload = None
             self._resume_upload(now)
 
-    def _on_chunk(self, chunk: Chunk) -> None:
+    def _on_chunk(self, topic: str, chunk: Chunk) -> None:
         download = self._download
         if download is None or chunk.digest != download.reference.digest:
             return
+        if topic != self._topics.blob_chunk(chunk.digest, chunk.index):
+            raise RemoteProtocolError("chunk", "digest", "not the topic's")
         download.add(chunk)
         if not download.complete:
             return
@@ -294,38 +305,40 @@ class Participant:
             blob = download.blob()
             model = self._unpack(chunk.digest, blob)
         except RemoteProtocolError:
-            # Asking again would bring the same bytes: wait for another announcement or plan.
-            self._announced = self._plan = None
+            self._give_up_blob(chunk.digest)
             raise
         self._journal.keep_model(model.version, chunk.digest, blob)
 
+    def _give_up_blob(self, digest: bytes) -> None:
+        """Asking again would bring the same bytes: wait for another announcement or plan."""
+        if self._announced is not None and self._announced.model.digest == digest:
+            self._announced = None
+        if self._plan is not None and self._plan.model and self._plan.model.digest == digest:
+            self._plan = None
+
     def _settle(self, now: float) -> list[Effect]:
         """Do what has become possible, then say the state if it has changed."""
-        self._seek_model(now)
-        self._seek_work(now)
+        self._seek_model()
+        self._seek_work()
+        self._seek_blob(now)
         self._say(now)
         return self._take()
 
-    def _seek_model(self, now: float) -> None:
-        if self._announced is None:
-            return
-        held = self._held(self._announced.model)
+    def _seek_model(self) -> None:
+        held = None if self._announced is None else self._held(self._announced.model)
         if held is None:
-            self._fetch(self._announced.model, now)
             return
         self._announced = None
         if self._model is None or held.version > self._model.version:
             self._model = held
             self._effects.append(Install(held))
 
-    def _seek_work(self, now: float) -> None:
+    def _seek_work(self) -> None:
         plan = self._plan
         if plan is None or self._working is not None:
             return
         model = None if plan.model is None else self._held(plan.model)
         if plan.kind is PlanKind.TRAIN and model is None:
-            if plan.model is not None:
-                self._fetch(plan.model, now)
             return
         self._working = plan.plan
         self._effects.append(StartWork(plan, model, self._seed(plan)))
@@ -367,13 +380,26 @@ class Participant:
         blob = self._journal.model(reference.digest)
         return None if blob is None else self._unpack(reference.digest, blob)
 
-    def _fetch(self, reference: BlobReference, now: float) -> None:
+    def _seek_blob(self, now: float) -> None:
+        """Fetch what is wanted and not held: one blob at a time, and to its end while wanted."""
+        wanted = self._wanted()
         if self._download is not None:
-            if self._download.reference.digest == reference.digest:
+            if self._download.reference in wanted:
                 return
             self._effects.append(Unsubscribe(self._topics.blob(self._download.reference.digest)))
-        self._download = Assembly(reference)
-        self._subscribe_blob(reference, now)
+            self._download = None
+        if wanted:
+            self._download = Assembly(wanted[0])
+            self._subscribe_blob(wanted[0], now)
+
+    def _wanted(self) -> list[BlobReference]:
+        """A plan's base first, for it has a deadline. What is held was acted on already."""
+        wanted = []
+        if self._plan is not None and self._plan.model and self._working is None:
+            wanted.append(self._plan.model)
+        if self._announced is not None:
+            wanted.append(self._announced.model)
+        return wanted
 
     def _subscribe_blob(self, reference: BlobReference, now: float) -> None:
         self._download_retry_at = now + _DOWNLOAD_RETRY_S
