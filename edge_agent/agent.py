@@ -13,7 +13,7 @@ from pathlib import Path
 
 from broker.link import MqttLink, steady_unix_s
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
-from edge_agent.alerts import AlertLog, AlertRule
+from edge_agent.alerts import Alert, AlertLog, AlertRule
 from edge_agent.errors import StorageError, TrainingError
 from edge_agent.examples import ExampleStore
 from edge_agent.inference import Inference
@@ -186,7 +186,7 @@ class Agent:
         _LOG.debug("%s: %s %.2f", detection.sensor, detection.what, detection.score)
         alert = self._rule.judge(detection)
         if alert is not None:
-            self._alerts.add(alert)
+            self._keep_alert(alert)
             _LOG.warning(
                 "ALERT %s on %s: score %.2f, model version %d",
                 detection.what,
@@ -194,6 +194,13 @@ class Agent:
                 detection.score,
                 detection.version,
             )
+
+    def _keep_alert(self, alert: Alert) -> None:
+        try:
+            self._alerts.add(alert)
+        except StorageError as error:
+            # A full disk must not keep people from hearing of it.
+            _LOG.error("the next alert was not kept: %s", error)
 
     async def _tick(self) -> None:
         while True:

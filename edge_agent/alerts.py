@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker.durable import open_durable, transaction
-from edge_agent.errors import StorageError
+from broker.durable import open_durable
 from edge_agent.settings import AlertSettings
+from edge_agent.storage import storing, writing
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS alert (
@@ -71,19 +70,19 @@ class AlertLog:
     """The alerts that were raised, durable before anyone is told.
 
     Raises:
-        StorageError: the file cannot be opened.
+        StorageError: the file cannot be opened. From every method: it is corrupt, or the disk is
+            full or failing.
     """
 
     def __init__(self, path: Path | str) -> None:
-        try:
+        self._path = str(path)
+        with storing(self._path):
             self._db = open_durable(path, _SCHEMA)
-        except sqlite3.DatabaseError as error:
-            raise StorageError(path, str(error)) from error
 
     def add(self, alert: Alert) -> None:
         """Write an alert."""
         d = alert.detection
-        with transaction(self._db):
+        with writing(self._path, self._db):
             self._db.execute(
                 "INSERT INTO alert (sensor, start_ns, end_ns, what, score, version) "
                 "VALUES (?,?,?,?,?,?)",
@@ -92,9 +91,10 @@ class AlertLog:
 
     def all(self) -> list[Alert]:
         """Return every alert, oldest first."""
-        rows = self._db.execute(
-            "SELECT sensor, start_ns, end_ns, what, score, version FROM alert ORDER BY id"
-        )
+        with storing(self._path):
+            rows = self._db.execute(
+                "SELECT sensor, start_ns, end_ns, what, score, version FROM alert ORDER BY id"
+            ).fetchall()
         return [Alert(Detection(*row)) for row in rows]
 
     def close(self) -> None:

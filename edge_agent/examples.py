@@ -7,16 +7,17 @@ the normalisation changes with the population.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.durable import open_durable, transaction
+from broker.durable import open_durable
 from edge_agent.errors import StorageError
 from edge_agent.labels import Annotation
+from edge_agent.storage import storing, writing
 from edge_agent.windows import Window
 
 _SCHEMA = """
@@ -39,19 +40,22 @@ class ExampleStore:
         capacity: examples kept at most.
 
     Raises:
-        StorageError: the file cannot be opened, or holds examples of another shape.
+        StorageError: the file cannot be opened, or holds examples of another shape. From every
+            method: it is corrupt, or the disk is full or failing.
     """
 
     def __init__(self, path: Path | str, shape: tuple[int, ...], capacity: int) -> None:
         self._path = str(path)
         self._shape = shape
         self._capacity = capacity
-        try:
+        with storing(self._path):
             self._db = open_durable(path, _SCHEMA, full=False)
+        try:
             self._claim()
             self._count = self._scalar("SELECT COUNT(*) FROM example")
-        except sqlite3.DatabaseError as error:
-            raise StorageError(self._path, str(error)) from error
+        except StorageError:
+            self._db.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""
@@ -67,20 +71,19 @@ class ExampleStore:
         Raises:
             StorageError: a window has another shape, or the disk is full; nothing was kept.
         """
+        before = self._count
         try:
-            with transaction(self._db):
+            with writing(self._path, self._db):
                 for window, label in examples:
                     self._insert(window, label)
                 self._evict()
-        except (sqlite3.Error, StorageError) as error:
-            self._count = self._scalar("SELECT COUNT(*) FROM example")
-            if isinstance(error, StorageError):
-                raise
-            raise StorageError(self._path, str(error)) from error
+        except BaseException:
+            self._count = before
+            raise
 
     def annotate(self, annotation: Annotation) -> int:
         """Label the windows that lie wholly within an annotation; returns how many."""
-        with transaction(self._db):
+        with writing(self._path, self._db):
             cursor = self._db.execute(
                 "UPDATE example SET label = ? WHERE start_ns >= ? AND end_ns <= ?",
                 (annotation.label, annotation.start_ns, annotation.end_ns),
@@ -100,12 +103,12 @@ class ExampleStore:
     def ids(self, labels: Sequence[str] | None) -> NDArray[np.int64]:
         """Return int64[n]: ids of the examples with one of ``labels``, or of all, oldest first."""
         if labels is None:
-            rows = self._db.execute("SELECT id FROM example ORDER BY id")
+            rows = self._rows("SELECT id FROM example ORDER BY id")
         else:
-            rows = self._db.execute(
+            rows = self._rows(
                 "SELECT id FROM example WHERE label IN (SELECT value FROM json_each(?)) "
                 "ORDER BY id",
-                (json.dumps(list(labels)),),
+                json.dumps(list(labels)),
             )
         return np.array([row[0] for row in rows], np.int64)
 
@@ -116,10 +119,10 @@ class ExampleStore:
 
         Examples that were let go of since are passed over, so n may be less than asked.
         """
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT label, x FROM example WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
-            (json.dumps(ids.tolist()),),
-        ).fetchall()
+            json.dumps(ids.tolist()),
+        )
         index = {label: i for i, label in enumerate(labels)}
         x = np.frombuffer(b"".join(row[1] for row in rows), "<f4").astype(np.float32)
         y = np.array([index.get(row[0], 0) for row in rows], np.int32)
@@ -153,7 +156,7 @@ class ExampleStore:
 
     def _claim(self) -> None:
         dims = "x".join(map(str, self._shape))
-        with transaction(self._db):
+        with writing(self._path, self._db):
             row = self._db.execute("SELECT dims FROM shape").fetchone()
             if row is None:
                 self._db.execute("INSERT INTO shape VALUES (?)", (dims,))
@@ -163,4 +166,8 @@ class ExampleStore:
                 )
 
     def _scalar(self, query: str, *values: str) -> int:
-        return int(self._db.execute(query, values).fetchone()[0])
+        return int(self._rows(query, *values)[0][0])
+
+    def _rows(self, query: str, *values: str) -> list[Any]:
+        with storing(self._path):
+            return self._db.execute(query, values).fetchall()

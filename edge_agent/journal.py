@@ -6,13 +6,14 @@ SIGKILL and a power cut.
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
+from typing import Any
 
-from broker.durable import open_durable, transaction
+from broker.durable import open_durable
 from broker.protocol import wire
 from broker.protocol.messages import ReceiptStatus, UpdateId, UpdateOffer
 from edge_agent.errors import StorageError
+from edge_agent.storage import storing, writing
 
 _FORMAT = 1
 _KEPT_MODELS = 2
@@ -34,16 +35,19 @@ class Journal:
 
     Raises:
         StorageError: the file is not a database, belongs to another gateway, population or
-            artifact, or is of another format.
+            artifact, or is of another format. From every method: the disk is full or failing;
+            nothing was written.
     """
 
     def __init__(self, path: Path | str, owner: str, artifact: bytes) -> None:
         self._path = str(path)
-        try:
+        with storing(self._path):
             self._db = open_durable(path, _SCHEMA)
+        try:
             self._claim({"format": _FORMAT, "owner": owner, "artifact": artifact})
-        except sqlite3.DatabaseError as error:
-            raise StorageError(self._path, str(error)) from error
+        except StorageError:
+            self._db.close()
+            raise
 
     def close(self) -> None:
         """Close the file; everything is durable already."""
@@ -51,7 +55,7 @@ class Journal:
 
     def next_counter(self, name: str) -> int:
         """Return the next value of a durable counter, from 1."""
-        with transaction(self._db):
+        with writing(self._path, self._db):
             value = self.counter(name) + 1
             self._set(name, value)
         return value
@@ -65,7 +69,7 @@ class Journal:
         if value < self.counter(name):
             return False
         if value > self.counter(name):
-            with transaction(self._db):
+            with writing(self._path, self._db):
                 self._set(name, value)
         return True
 
@@ -73,29 +77,26 @@ class Journal:
         """Write an update before its first byte is sent.
 
         Raises:
-            StorageError: the disk is full or failing; nothing was written.
+            StorageError: its plan was answered before.
         """
         key = offer.update
-        try:
-            with transaction(self._db):
-                self._db.execute(
-                    "INSERT INTO outgoing VALUES (?,?,?,?,?)",
-                    (key.sequence, key.plan, _PENDING, wire.encode(offer), payload),
-                )
-        except sqlite3.Error as error:
-            raise StorageError(self._path, str(error)) from error
+        with writing(self._path, self._db):
+            self._db.execute(
+                "INSERT INTO outgoing VALUES (?,?,?,?,?)",
+                (key.sequence, key.plan, _PENDING, wire.encode(offer), payload),
+            )
 
     def pending(self) -> tuple[UpdateOffer, bytes] | None:
         """Return the oldest update without a receipt, and its payload."""
-        row = self._db.execute(
+        row = self._row(
             "SELECT offer, payload FROM outgoing WHERE status = ? ORDER BY sequence LIMIT 1",
-            (_PENDING,),
-        ).fetchone()
+            _PENDING,
+        )
         return None if row is None else (wire.decode(row[0], UpdateOffer), bytes(row[1]))
 
     def settle(self, update: UpdateId, status: ReceiptStatus) -> None:
         """Write the receipt of an update and let go of its payload; its id stays."""
-        with transaction(self._db):
+        with writing(self._path, self._db):
             self._db.execute(
                 "UPDATE outgoing SET status = ?, offer = NULL, payload = NULL WHERE sequence = ?",
                 (status, update.sequence),
@@ -107,33 +108,30 @@ class Journal:
 
     def has_answered(self, plan: str) -> bool:
         """Whether there is an update for this plan, sent or not."""
-        row = self._db.execute("SELECT 1 FROM outgoing WHERE plan_id = ?", (plan,)).fetchone()
-        return row is not None
+        return self._row("SELECT 1 FROM outgoing WHERE plan_id = ?", plan) is not None
 
     def keep_model(self, version: int, digest: bytes, blob: bytes) -> None:
-        """Write a model version; the last two are kept."""
-        with transaction(self._db):
+        """Write a model version; the last two are kept, and this one, which somebody asked for."""
+        with writing(self._path, self._db):
             self._db.execute("INSERT OR REPLACE INTO model VALUES (?,?,?)", (version, digest, blob))
             self._db.execute(
-                "DELETE FROM model WHERE version NOT IN "
+                "DELETE FROM model WHERE version != ? AND version NOT IN "
                 "(SELECT version FROM model ORDER BY version DESC LIMIT ?)",
-                (_KEPT_MODELS,),
+                (version, _KEPT_MODELS),
             )
 
     def latest_model(self) -> tuple[bytes, bytes] | None:
         """Return digest and blob of the newest version that is kept."""
-        row = self._db.execute(
-            "SELECT digest, blob FROM model ORDER BY version DESC LIMIT 1"
-        ).fetchone()
+        row = self._row("SELECT digest, blob FROM model ORDER BY version DESC LIMIT 1")
         return None if row is None else (bytes(row[0]), bytes(row[1]))
 
     def model(self, digest: bytes) -> bytes | None:
         """Return the blob with this SHA-256, when it is kept."""
-        row = self._db.execute("SELECT blob FROM model WHERE digest = ?", (digest,)).fetchone()
+        row = self._row("SELECT blob FROM model WHERE digest = ?", digest)
         return None if row is None else bytes(row[0])
 
     def _claim(self, owner: dict[str, int | str | bytes]) -> None:
-        with transaction(self._db):
+        with writing(self._path, self._db):
             for key, value in owner.items():
                 found = self._get(key)
                 if found is not None and found != value:
@@ -141,8 +139,12 @@ class Journal:
                 self._set(key, value)
 
     def _get(self, key: str) -> int | str | bytes | None:
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        row = self._row("SELECT value FROM meta WHERE key = ?", key)
         return None if row is None else row[0]
+
+    def _row(self, query: str, *values: str | bytes) -> Any:
+        with storing(self._path):
+            return self._db.execute(query, values).fetchone()
 
     def _set(self, key: str, value: int | str | bytes) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))
