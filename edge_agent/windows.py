@@ -37,7 +37,7 @@ class WindowCounters:
         windows: windows cut.
         gaps: gaps too long to fill; the window under way was given up.
         filled: readings interpolated over short gaps.
-        dropped: readings passed over: absent values, or a time stamp that stepped back.
+        dropped: readings passed over: absent or infinite values, or a time stamp that stepped back.
     """
 
     windows: int = 0
@@ -82,17 +82,16 @@ class Windower:
         return windows
 
     def _accept(self, time_ns: int, row: NDArray[np.float32]) -> bool:
-        late = bool(self._times) and time_ns <= self._times[-1]
-        if late or np.isnan(row).any():
+        late_ns = self._times[-1] - time_ns if self._times else -1
+        # A clock that was set back by more than a gap begins a new grid with what follows.
+        late = 0 <= late_ns <= self._max_gap_ns
+        if late or not np.isfinite(row).all():
             self.counters.dropped += 1
-            # A clock that was set back by more than a gap begins a new grid with what follows.
-            if late and self._times[-1] - time_ns > self._max_gap_ns:
-                self._restart(time_ns, row)
             return False
         return True
 
     def _advance(self, sensor: str, time_ns: int, row: NDArray[np.float32]) -> list[Window]:
-        if not self._times or time_ns - self._times[-1] > self._max_gap_ns:
+        if not self._times or abs(time_ns - self._times[-1]) > self._max_gap_ns:
             self._restart(time_ns, row)
             return []
         before_ns, before = self._times[-1], self._rows[-1]
@@ -101,10 +100,11 @@ class Windower:
         # Half an interval of jitter is the same reading; beyond it, the reading was missing.
         missing = time_ns - before_ns > 1.5 * self._interval_ns
         while self._next_ns <= time_ns:
-            share = (self._next_ns - before_ns) / (time_ns - before_ns)
+            share = np.float32((self._next_ns - before_ns) / (time_ns - before_ns))
             near = min(time_ns - self._next_ns, self._next_ns - before_ns)
             filled = missing and near > self._interval_ns // 2
-            self._grid.append(before + np.float32(share) * (row - before))
+            # Not before + share * (row - before): that is not ``row`` where share is 1.
+            self._grid.append((1 - share) * before + share * row)
             self._grid_filled.append(filled)
             self.counters.filled += filled
             self._next_ns += self._interval_ns
@@ -122,6 +122,8 @@ class Windower:
             sum(self._grid_filled) / self._length,
         )
         del self._grid[: self._hop], self._grid_filled[: self._hop]
+        # A hop of more than a window passes over the readings in between.
+        self._next_ns += max(0, self._hop - self._length) * self._interval_ns
         self.counters.windows += 1
         return window
 
