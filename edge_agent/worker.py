@@ -27,8 +27,8 @@ class Worker:
     def __init__(self, open_trainer: Callable[[], AbstractContextManager[Trainer]]) -> None:
         self._open_trainer = open_trainer
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="trainer")
-        self._stop = threading.Event()
-        self._running = ""
+        self._closed = threading.Event()
+        self._stopped: set[str] = set()
 
     async def run(self, work: StartWork) -> Trained | Summed | None:
         """Do the work; ``None`` when :meth:`stop` ended it.
@@ -40,23 +40,27 @@ class Worker:
         return await loop.run_in_executor(self._executor, self._do, work)
 
     def stop(self, plan: str) -> None:
-        """End the work for a plan between two steps."""
-        if self._running == plan:
-            self._stop.set()
+        """End the work for a plan between two steps, or before it begins."""
+        self._stopped.add(plan)
 
     def close(self) -> None:
         """End what is running and the thread."""
-        self._stop.set()
-        self._executor.shutdown()
+        self._closed.set()
+        self._executor.shutdown(cancel_futures=True)
 
     def _do(self, work: StartWork) -> Trained | Summed | None:
-        self._running = work.plan.plan
-        self._stop.clear()
+        plan = work.plan.plan
         try:
+            if self._stops(plan):
+                return None
             with self._open_trainer() as trainer:
-                return perform(trainer, work, self._stop.is_set)
+                return perform(trainer, work, lambda: self._stops(plan))
         finally:
+            self._stopped.discard(plan)
             give_memory_back()
+
+    def _stops(self, plan: str) -> bool:
+        return self._closed.is_set() or plan in self._stopped
 
 
 def perform(
