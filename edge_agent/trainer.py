@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.protocol.compression import MAX_MAGNITUDE
 from broker.protocol.messages import Plan
 from edge_agent.errors import TrainingError
 from models.normalisation import ChannelSums, Normalisation
@@ -79,7 +80,8 @@ class Trainer:
                 return None
             loss = losses
         delta = self._model.parameters() - base
-        if not (np.isfinite(delta).all() and np.isfinite(loss)):
+        # ``not <=`` for NaN is neither.
+        if not (abs(loss) <= MAX_MAGNITUDE and (np.abs(delta) <= MAX_MAGNITUDE).all()):
             raise TrainingError(f"the loss diverged to {loss}; nothing is sent")
         return Trained(delta, len(ids), loss)
 
@@ -104,11 +106,13 @@ class Trainer:
         stopped: Callable[[], bool],
     ) -> float | None:
         training = plan.training
-        total = 0.0
+        total, seen = 0.0, 0
         for batch in self._batches(ids):
             if stopped():
                 return None
             x, y = self._examples.batch(batch, self._model.spec.classes)
+            if not len(x):
+                continue  # the store has let go of all of them since
             loss = self._model.train_step(
                 normalisation.apply(x),
                 y,
@@ -118,7 +122,10 @@ class Trainer:
                 mu=training.mu,
             )
             total += loss * len(x)
-        return total / len(ids)
+            seen += len(x)
+        if not seen:
+            raise TrainingError("every example was let go of while training")
+        return total / seen
 
     def _ids(self, min_examples: int) -> NDArray[np.int64]:
         ids = self._examples.ids(self._labels)
