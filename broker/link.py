@@ -84,6 +84,7 @@ class MqttLink:
         first = _FIRST_RECONNECT_S + random.randrange(3)  # noqa: S311  (jitter, not a secret)
         client.reconnect_delay_set(first, _LAST_RECONNECT_S)
         client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
@@ -126,8 +127,13 @@ class MqttLink:
         if reason.is_failure:
             self._say_refusal(str(reason))
         else:
+            self._refused = ""
             _LOG.info("connected to the broker at %s:%d", *self._settings.address)
             self._on_loop(self._user.connected)
+
+    def _on_connect_fail(self, client: object, data: object) -> None:
+        del client, data
+        self._say_refusal("no connection")
 
     def _on_disconnect(
         self, client: object, data: object, flags: object, reason: ReasonCode, properties: object
@@ -163,7 +169,8 @@ class MqttLink:
 
     def _say_refusal(self, reason: str) -> None:
         if reason != self._refused:
-            _LOG.error("the broker at %s:%d refuses us: %s", *self._settings.address, reason)
+            address = self._settings.address
+            _LOG.error("the broker at %s:%d: %s; trying again", *address, reason)
         self._refused = reason
 
 
