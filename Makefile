@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PACKAGES := firmware_bridge edge_agent broker models perfuse
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format benchmarks clean
+.PHONY: help demo test test-other-runtime check format benchmarks clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,7 +18,19 @@ demo: $(VENV)/.demo  ## install, then run a whole federation here on real record
 
 test: $(VENV)/.dev debian  ## install, then lint, types, import rules and all tests
 	$(MAKE) --no-print-directory check
+	$(MAKE) --no-print-directory test-other-runtime
 	$(BIN)/python -m pytest
+
+# Up to Python 3.11 TFLite is tflite-runtime, above it is ai-edge-litert: the training tests run on
+# both where an interpreter of either kind is to be had.
+test-other-runtime:  ## the training tests under the other TFLite runtime, where there is a Python for it
+	@other=$$(sh tests/other_python.sh $(BIN)/python); \
+	if [ -z "$$other" ]; then echo "no Python for the other TFLite runtime here: its tests are skipped"; exit 0; fi; \
+	test -x $(VENV)-other/bin/python || "$$other" -m venv $(VENV)-other; \
+	$(VENV)-other/bin/python -m pip --disable-pip-version-check --quiet install \
+		--constraint requirements/constraints.txt --editable . pytest hypothesis; \
+	$(VENV)-other/bin/python -c 'import sys; from models.interpreter import runtime_name; print("Python", sys.version.split()[0], "with", runtime_name())'; \
+	$(VENV)-other/bin/python -m pytest tests/models
 
 check: $(VENV)/.dev  ## lint, types and import rules
 	$(BIN)/ruff check .
@@ -34,7 +46,7 @@ benchmarks: $(VENV)/.dev  ## print what a gateway costs (see benchmarks/ for the
 	$(BIN)/python benchmarks/footprint.py
 
 clean:  ## remove what these commands have made
-	rm -rf $(VENV) demo-run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-other demo-run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The tests run against the broker that people deploy; without it they run against amqtt alone.
 .PHONY: debian
