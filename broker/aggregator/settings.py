@@ -60,7 +60,7 @@ class TrainingSettings:
     """
 
     local_epochs: int = 1
-    learning_rate: float = 0.02
+    learning_rate: float = 0.05
     schedule: str = "cosine"
     momentum: float = 0.9
     mu: float = 0.0

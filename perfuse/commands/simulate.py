@@ -39,7 +39,7 @@ def add_parser(commands: Commands) -> None:
     add(
         "--local-epochs",
         type=whole(1, 10_000),
-        default=2,
+        default=5,
         metavar="E",
         help="epochs that a gateway trains in a round (%(default)s)",
     )
@@ -53,7 +53,7 @@ def add_parser(commands: Commands) -> None:
     add(
         "--learning-rate",
         type=number(1e-8, 1000),
-        default=0.02,
+        default=0.05,
         metavar="LR",
         help="of the first round (%(default)s)",
     )

@@ -251,8 +251,10 @@ class Demo:
             f"on the wire (MQTT payloads): {last.uplink_bytes / 1024:.0f} KiB up, "
             f"{last.downlink_bytes / 1024:.0f} KiB down, all gateways together"
         )
-        say(f"local alerts: {sum(alerts)} on {sum(map(bool, alerts))} gateways; they stay there")
-        say(f"model: {self._options.out / 'model'}  (perfuse models inspect DIR)")
+        say(
+            f"local alerts: {sum(alerts)}, raised on {sum(map(bool, alerts))} gateways and kept there"
+        )
+        say(f"model: perfuse models inspect {self._options.out / 'model'}")
         if self._options.report is not None:
             write_report(self._report(int8), self._options.report)
             say(f"report: {self._options.report}")

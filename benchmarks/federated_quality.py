@@ -1,0 +1,72 @@
+"""How close a federation comes to pooling the data, on recordings of unseen people and hospitals.
+
+Runs `perfuse simulate` over the recordings in a directory, three seeds each (the seed also draws the
+held-out clients), and prints the score on the held-out clients beside the baselines of the same run.
+
+    python benchmarks/federated_quality.py ../shared/data
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from broker.aggregator.settings import TrainingSettings
+from perfuse.simulation.run import SimulationOptions, simulate
+
+ROUNDS = 60
+SEEDS = (0, 1, 2)
+# file, clients, model, figure, learning rate
+TASKS = (
+    ("shoulder_watch_50hz", "subject", "shoulder-cnn1d", "macro_f1", 0.05),
+    ("hmp_wrist_32hz", "subject", "hmp-cnn1d", "macro_f1", 0.05),
+    ("heart_4sites", "site", "heart-logistic", "accuracy", 0.01),
+    ("heart_4sites", "site", "heart-svm", "accuracy", 0.01),
+    ("heart_4sites", "site", "heart-mlp", "accuracy", 0.01),
+)
+COLUMNS = ("federated", "pooled", "local_only", "majority")
+
+
+def main() -> None:
+    directory = Path(sys.argv[1])
+    wanted = set(sys.argv[2:])
+    print(f"{ROUNDS} rounds, 5 local epochs, codec q8; held-out clients\n")
+    print(f"{'model':<16} {'seed':>4} {'figure':<9}" + "".join(f"{c:>11}" for c in COLUMNS))
+    for name, clients, model, figure, rate in TASKS:
+        if wanted and model not in wanted:
+            continue
+        rows = [
+            run(directory / f"{name}.npz", clients, model, figure, rate, seed) for seed in SEEDS
+        ]
+        for seed, row in zip(SEEDS, rows, strict=True):
+            show(model, str(seed), figure, row)
+        show(model, "mean", figure, [sum(column) / len(rows) for column in zip(*rows, strict=True)])
+
+
+def run(data: Path, clients: str, model: str, figure: str, rate: float, seed: int) -> list[float]:
+    """Return the figure of the federation and of each baseline."""
+    report = simulate(
+        SimulationOptions(
+            data=data,
+            model=model,
+            clients=clients,
+            holdout=0.25,
+            rounds=ROUNDS,
+            cohort=0,
+            training=TrainingSettings(local_epochs=5, learning_rate=rate),
+            seed=seed,
+            processes=1,
+            with_baselines=True,
+        ),
+        lambda row: None,
+    )
+    scores = report["baselines"] | {"federated": report["final"]}
+    return [scores[column][figure] for column in COLUMNS]
+
+
+def show(model: str, seed: str, figure: str, row: list[float]) -> None:
+    print(f"{model:<16} {seed:>4} {figure:<9}" + "".join(f"{v:>11.3f}" for v in row), flush=True)
+
+
+if __name__ == "__main__":
+    main()
