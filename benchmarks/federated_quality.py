@@ -1,7 +1,7 @@
 """How close a federation comes to pooling the data, on recordings of unseen people and hospitals.
 
-Runs `perfuse simulate` over the recordings in a directory, three seeds each (the seed also draws the
-held-out clients), and prints the score on the held-out clients beside the baselines of the same run.
+Runs `perfuse simulate` over the recordings in a directory, three seeds each (the seed also draws
+the held-out clients), and prints the held-out clients' score beside the same run's baselines.
 
     python benchmarks/federated_quality.py ../shared/data
 """

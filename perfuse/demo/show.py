@@ -251,9 +251,8 @@ class Demo:
             f"on the wire (MQTT payloads): {last.uplink_bytes / 1024:.0f} KiB up, "
             f"{last.downlink_bytes / 1024:.0f} KiB down, all gateways together"
         )
-        say(
-            f"local alerts: {sum(alerts)}, raised on {sum(map(bool, alerts))} gateways and kept there"
-        )
+        where = f"on {sum(map(bool, alerts))} of {len(alerts)} gateways"
+        say(f"local alerts: {sum(alerts)}, {where}, and kept there")
         say(f"model: perfuse models inspect {self._options.out / 'model'}")
         if self._options.report is not None:
             write_report(self._report(int8), self._options.report)
