@@ -9,11 +9,13 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 
 from broker.link import MqttLink, steady_unix_s
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from edge_agent.alerts import Alert, AlertLog, AlertRule
+from edge_agent.census import Census
 from edge_agent.errors import StorageError, TrainingError
 from edge_agent.examples import ExampleStore
 from edge_agent.inference import Inference
@@ -34,6 +36,7 @@ from models.trainable import TrainableModel
 
 _LOG = logging.getLogger(__name__)
 _TICK_S = 1.0
+_TICKS_PER_CENSUS = 300
 
 
 class Agent:
@@ -77,6 +80,7 @@ class Agent:
         self._link: MqttLink | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._changed = asyncio.Event()
+        self._censuses: list[Census] = []
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set.
@@ -104,6 +108,7 @@ class Agent:
         finally:
             self._tasks = None
             self._worker.close()
+            self._say_censuses()
             await self._say_goodbye()
             self._close()
 
@@ -166,6 +171,7 @@ class Agent:
 
     async def _read(self, source: Source) -> None:
         pipeline = Pipeline(self._artifact.spec, self._settings.window, self._keep, self._look)
+        self._censuses.append(Census(source, pipeline))
         try:
             async for event in source.events():
                 pipeline.take(event)
@@ -203,20 +209,27 @@ class Agent:
             _LOG.error("the next alert was not kept: %s", error)
 
     async def _tick(self) -> None:
-        while True:
+        for number in count(1):
             await asyncio.sleep(_TICK_S)
+            if number % _TICKS_PER_CENSUS == 0:
+                self._say_censuses()
             if self._changed.is_set():
                 self._changed.clear()
                 self._count_examples()
             self._apply(self._participant.tick(steady_unix_s()))
 
+    def _say_censuses(self) -> None:
+        for census in self._censuses:
+            if line := census.news():
+                _LOG.info("%s", line)
+
     def _count_examples(self) -> None:
         spec = self._artifact.spec
         if spec.task == CLASSIFICATION:
-            count = self._examples.labelled(spec.classes)
+            trainable = self._examples.labelled(spec.classes)
         else:
-            count = len(self._examples)
-        self._apply(self._participant.examples(count, steady_unix_s()))
+            trainable = len(self._examples)
+        self._apply(self._participant.examples(trainable, steady_unix_s()))
 
     def _open_examples(self) -> ExampleStore:
         path = self._state / "examples.sqlite"
