@@ -1,9 +1,9 @@
 """Errors of the firmware bridge.
 
-    BridgeError
-    ├── FrameError          a sensor sent bytes that no strict decoder may accept
-    ├── SourceError         a source cannot be opened, or was lost
-    └── RecordingError      a recorded session cannot be read
+BridgeError
+├── FrameError          a sensor sent bytes that no strict decoder may accept
+├── SourceError         a source cannot be opened, or was lost
+└── RecordingError      a recorded session cannot be read
 """
 
 from __future__ import annotations
