@@ -1,0 +1,65 @@
+"""Folding one update at a time gives the weighted mean."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker.aggregator.errors import RoundError
+from broker.aggregator.fold import Sum, WeightedMean
+
+
+def updates(seed: int, count: int) -> list[tuple[np.ndarray, int]]:
+    generator = np.random.default_rng(seed)
+    return [
+        (generator.normal(0, 0.1, 50).astype(np.float32), int(generator.integers(1, 5000)))
+        for _ in range(count)
+    ]
+
+
+def folded(found: list[tuple[np.ndarray, int]]) -> np.ndarray:
+    mean = WeightedMean(50)
+    for delta, weight in found:
+        mean.add(delta, weight)
+    return mean.apply(np.linspace(-1, 1, 50, dtype=np.float32))
+
+
+@given(st.integers(0, 2**32), st.integers(1, 20))
+def test_the_fold_is_numpys_weighted_mean(seed: int, count: int) -> None:
+    found = updates(seed, count)
+    deltas = np.stack([delta for delta, _ in found]).astype(np.float64)
+    expected = np.average(deltas, axis=0, weights=[weight for _, weight in found])
+    base = np.linspace(-1, 1, 50, dtype=np.float32)
+    assert np.allclose(folded(found), base + expected, rtol=0, atol=1e-7)
+    assert folded(found).dtype == np.float32
+
+
+@given(st.integers(0, 2**32), st.randoms())
+def test_the_order_of_arrival_does_not_show(seed: int, rnd: object) -> None:
+    found = updates(seed, 12)
+    other = list(found)
+    rnd.shuffle(other)  # type: ignore[attr-defined]
+    assert np.allclose(folded(found), folded(other), rtol=0, atol=1e-7)
+
+
+def test_a_gateway_with_more_examples_weighs_more() -> None:
+    mean = WeightedMean(1)
+    mean.add(np.array([1], np.float32), 300)
+    mean.add(np.array([-1], np.float32), 100)
+    assert mean.apply(np.array([10], np.float32)) == pytest.approx([10.5])
+    assert (mean.weight, mean.updates) == (400, 2)
+
+
+def test_nothing_folded_has_no_mean() -> None:
+    with pytest.raises(RoundError, match="nothing was folded"):
+        WeightedMean(3).apply(np.zeros(3, np.float32))
+
+
+def test_sums_add_up() -> None:
+    total = Sum(2)
+    total.add(np.array([1.0, 2.0]))
+    total.add(np.array([0.5, -2.0]))
+    assert total.total.tolist() == [1.5, 0.0]
+    assert total.updates == 2

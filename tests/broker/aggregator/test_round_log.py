@@ -1,0 +1,199 @@
+"""What the aggregator's memory has said is durable, is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from broker.aggregator.errors import RoundError, StateError
+from broker.aggregator.round_log import RoundLog
+from broker.aggregator.rounds import Round, RoundState
+from broker.durable import open_durable
+from broker.protocol.messages import (
+    BlobReference,
+    Chunk,
+    Plan,
+    PlanKind,
+    TrainingPlan,
+    UpdateId,
+    UpdateOffer,
+)
+
+ARTIFACT = b"a" * 32
+PLAN = Plan(
+    1,
+    "ward.1",
+    PlanKind.STATISTICS,
+    ARTIFACT,
+    0,
+    None,
+    ("g1", "g2"),
+    "sums",
+    TrainingPlan(1, 0.1, 0.9, 0.0),
+    1,
+    1000.0,
+    0,
+)
+ROUND = Round(1, PLAN, 2, RoundState.OPEN)
+
+
+def offer(gateway: str, digest: bytes = b"d" * 32) -> UpdateOffer:
+    return UpdateOffer(
+        UpdateId("ward.1", 0, gateway, 1), "sums", 40, 0.0, BlobReference(digest, 600, 256)
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "rounds.sqlite"
+
+
+@pytest.fixture
+def log(path: Path) -> Iterator[RoundLog]:
+    with closing(RoundLog(path, "ward", ARTIFACT)) as log:
+        yield log
+
+
+def reopened(log: RoundLog, path: Path) -> RoundLog:
+    log.close()
+    return RoundLog(path, "ward", ARTIFACT)
+
+
+def test_everything_is_there_after_a_restart(log: RoundLog, path: Path) -> None:
+    assert [log.next_counter("epoch"), log.next_counter("epoch")] == [1, 2]
+    log.begin(ROUND)
+    log.accept(offer("g1"), b"one")
+    log.keep_chunk("g2", Chunk(b"e" * 32, 1, b"piece"))
+    with closing(reopened(log, path)) as again:
+        assert again.counter("epoch") == 2
+        assert again.last_round() == ROUND
+        assert again.has_folded(offer("g1").update)
+        assert not again.has_folded(offer("g2").update)
+        assert list(again.updates("ward.1")) == [(offer("g1"), b"one")]
+        assert again.kept_chunks("g2", b"e" * 32) == {1}
+
+
+def test_a_commit_lets_go_of_payloads_and_keeps_their_ids(log: RoundLog, path: Path) -> None:
+    log.begin(ROUND)
+    log.accept(offer("g1"), b"one")
+    log.keep_chunk("g2", Chunk(b"e" * 32, 1, b"piece"))
+    log.commit(ROUND, 1, 0, b"blob")
+    with closing(reopened(log, path)) as again:
+        assert again.last_round() == ROUND.to(RoundState.COMMITTED)
+        assert again.latest_version() == 0
+        assert again.blob(0) == b"blob"
+        assert again.makers(0) == (2, 1)
+        assert again.has_folded(offer("g1").update)
+        assert again.kept_chunks("g2", b"e" * 32) == set()
+
+
+def test_an_abandoned_round_makes_no_version(log: RoundLog) -> None:
+    log.begin(ROUND)
+    log.abandon(ROUND, "1 of 2 reported")
+    assert log.last_round() == ROUND.to(RoundState.ABANDONED)
+    assert log.latest_version() is None
+
+
+def test_a_round_ends_once(log: RoundLog) -> None:
+    log.begin(ROUND)
+    log.commit(ROUND, 2, 0, b"blob")
+    with pytest.raises(RoundError):
+        log.abandon(ROUND.to(RoundState.COMMITTED), "")
+    assert log.latest_version() == 0
+
+
+def test_the_last_three_versions_are_kept(log: RoundLog) -> None:
+    log.found(b"0")
+    for number in range(1, 6):
+        plan = replace(PLAN, plan=f"ward.{number}")
+        round_ = Round(number, plan, 2, RoundState.OPEN)
+        log.begin(round_)
+        log.commit(round_, 2, number, b"%d" % number)
+    assert [log.blob(version) for version in (3, 4, 5)] == [b"3", b"4", b"5"]
+    with pytest.raises(StateError, match="version 2 is not kept"):
+        log.blob(2)
+
+
+def test_the_makers_of_an_unknown_version_are_none(log: RoundLog) -> None:
+    assert log.makers(3) == (0, 0)
+
+
+def test_chunks_are_each_gateways_own(log: RoundLog) -> None:
+    digest = b"d" * 32
+    for gateway in ("g1", "g2"):
+        for index in (2, 0):
+            log.keep_chunk(gateway, Chunk(digest, index, f"{gateway}{index}".encode()))
+    assert log.chunk_data("g1", digest) == [b"g10", b"g12"]
+    log.keep_chunk("g1", Chunk(b"e" * 32, 0, b"other"))
+    log.drop_chunks("g1", but=digest)
+    assert log.kept_chunks("g1", b"e" * 32) == set()
+    assert log.kept_chunks("g1", digest) == {0, 2}
+    log.accept(offer("g1", digest), b"")
+    assert log.kept_chunks("g1", digest) == set()
+    assert log.kept_chunks("g2", digest) == {0, 2}
+
+
+@pytest.mark.parametrize(
+    ("population", "artifact", "key"),
+    [("other", ARTIFACT, "population"), ("ward", b"b" * 32, "artifact")],
+)
+def test_anothers_state_is_refused(
+    log: RoundLog, path: Path, population: str, artifact: bytes, key: str
+) -> None:
+    log.close()
+    with pytest.raises(StateError, match=f"belongs to another {key}") as caught:
+        RoundLog(path, population, artifact)
+    assert caught.value.path == str(path)
+
+
+def test_another_format_is_refused(log: RoundLog, path: Path) -> None:
+    log.close()
+    with closing(open_durable(path, "")) as db:
+        db.execute("UPDATE meta SET value = 1 WHERE key = 'format'")
+    with pytest.raises(StateError, match="another format"):
+        RoundLog(path, "ward", ARTIFACT)
+
+
+def test_what_is_no_database_is_refused(path: Path) -> None:
+    path.write_bytes(b"not a database, whatever its name says" * 40)
+    with pytest.raises(StateError, match="not a database"):
+        RoundLog(path, "ward", ARTIFACT)
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="unable to open"):
+        RoundLog(tmp_path / "no" / "rounds.sqlite", "ward", ARTIFACT)
+
+
+_ACCEPT_AND_DIE = """
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+from test_round_log import ARTIFACT, ROUND, offer
+from broker.aggregator.round_log import RoundLog
+log = RoundLog(sys.argv[1], "ward", ARTIFACT)
+log.begin(ROUND)
+log.accept(offer("g1"), b"payload" * 1000)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_an_accepted_update_survives_a_kill(path: Path) -> None:
+    tests = str(Path(__file__).parent)
+    ended = subprocess.run(
+        [sys.executable, "-c", _ACCEPT_AND_DIE.format(tests=tests), str(path)],
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL
+    with closing(RoundLog(path, "ward", ARTIFACT)) as log:
+        assert log.last_round() == ROUND
+        assert list(log.updates("ward.1")) == [(offer("g1"), b"payload" * 1000)]
