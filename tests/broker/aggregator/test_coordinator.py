@@ -1,0 +1,560 @@
+"""The aggregator's core by scenarios: messages and time in, publications and events out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+
+from broker.aggregator.coordinator import Coordinator, Effect, Task
+from broker.aggregator.events import (
+    MessageRefused,
+    RoundAbandoned,
+    RoundCommitted,
+    RoundOpened,
+    UpdateAccepted,
+    UpdateRefused,
+)
+from broker.aggregator.round_log import RoundLog
+from broker.aggregator.settings import AggregatorSettings, RoundSettings, TrainingSettings
+from broker.protocol import wire
+from broker.protocol.compression import codec
+from broker.protocol.effects import Publish, Subscribe
+from broker.protocol.loopback import matches
+from broker.protocol.messages import (
+    MAX_COHORT,
+    AggregatorPresence,
+    Chunk,
+    GatewayPresence,
+    GatewayState,
+    ModelAnnouncement,
+    Plan,
+    PlanKind,
+    Receipt,
+    ReceiptStatus,
+    UpdateId,
+    UpdateOffer,
+    Want,
+)
+from broker.protocol.model_blob import unpack_model
+from broker.protocol.statistics import encode_sums
+from broker.protocol.topics import Topics
+from broker.protocol.transfer import Assembly, cut, indexes_of, refer
+from models.normalisation import ChannelSums, Normalisation
+
+ARTIFACT = b"a" * 32
+PARAMETERS = 300
+INITIAL = np.linspace(-1, 1, PARAMETERS, dtype=np.float32)
+TOPICS = Topics("ward")
+START = 1_000_000.0
+KNOWN = Normalisation((0.0, 1.0), (1.0, 2.0))
+M = TypeVar("M")
+Open = Callable[..., Coordinator]
+
+
+def task(normalisation: Normalisation | None = KNOWN) -> Task:
+    return Task(ARTIFACT, INITIAL, 2, normalisation)
+
+
+def settings(**rounds: Any) -> AggregatorSettings:
+    asked = {"min_gateways": 2, "min_reports": 2, "min_examples": 32, "deadline_s": 60.0} | rounds
+    training = TrainingSettings(codec="none")
+    return AggregatorSettings("ward", RoundSettings(**asked), training, chunk_bytes=512, seed=3)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Open]:
+    """Opens a coordinator on the one log of this test; the one before is as if killed."""
+    logs: list[RoundLog] = []
+
+    def open_it(
+        told: AggregatorSettings | None = None, what: Task | None = None, name: str = "log"
+    ) -> Coordinator:
+        logs.append(RoundLog(tmp_path / name, "ward", ARTIFACT))
+        return Coordinator(told or settings(), what or task(), logs[-1])
+
+    yield open_it
+    for log in logs:
+        log.close()
+
+
+def presence(gateway: str, **changes: Any) -> bytes:
+    said = GatewayPresence(gateway, 1, GatewayState.READY, ARTIFACT, 50, None, 0, 0)
+    return wire.encode(replace(said, **changes))
+
+
+def arrive(core: Coordinator, *gateways: str, now: float = START) -> list[Effect]:
+    effects: list[Effect] = []
+    for gateway in gateways:
+        effects += core.receive(TOPICS.presence(gateway), presence(gateway), now)
+    return effects
+
+
+def published(effects: list[Effect], topic: str, kind: type[M]) -> list[M]:
+    return [
+        wire.decode(e.payload, kind)
+        for e in effects
+        if isinstance(e, Publish) and matches(topic, e.topic) and e.payload
+    ]
+
+
+def the_plan(effects: list[Effect]) -> Plan:
+    (plan,) = published(effects, TOPICS.plan, Plan)
+    return plan
+
+
+def events(effects: list[Effect], kind: type[M]) -> list[M]:
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+def replies(effects: list[Effect], gateway: str = "g1") -> list[object]:
+    return [
+        wire.decode_any(e.payload, (Want, Receipt))
+        for e in effects
+        if isinstance(e, Publish) and e.topic == TOPICS.reply(gateway)
+    ]
+
+
+def delta(gateway: str, plan: Plan) -> np.ndarray:
+    generator = np.random.default_rng((plan.version, int(gateway[1:])))
+    return generator.normal(0, 0.1, PARAMETERS).astype(np.float32)
+
+
+def answer(gateway: str, plan: Plan, **changes: Any) -> tuple[UpdateOffer, bytes]:
+    payload = codec("none").compress(delta(gateway, plan), np.random.default_rng(0))
+    update = UpdateId(plan.plan, plan.version, gateway, plan.version + 1)
+    offer = UpdateOffer(update, plan.codec, 40 + int(gateway[1:]), 0.5, refer(payload, 512))
+    return replace(offer, **changes), payload
+
+
+def say(core: Coordinator, offer: UpdateOffer, now: float = START) -> list[Effect]:
+    gateway = offer.update.gateway
+    return core.receive(TOPICS.offer(gateway), wire.encode(offer), now)
+
+
+def send(core: Coordinator, gateway: str, chunk: Chunk, now: float = START) -> list[Effect]:
+    topic = TOPICS.update_chunk(gateway, chunk.digest, chunk.index)
+    return core.receive(topic, wire.encode(chunk), now)
+
+
+def upload(
+    core: Coordinator, offer: UpdateOffer, payload: bytes, now: float = START
+) -> list[Effect]:
+    """Offer an update and send whatever is wanted of it."""
+    effects = say(core, offer, now)
+    (want,) = (r for r in replies(effects, offer.update.gateway) if isinstance(r, Want))
+    wanted = indexes_of(want.missing, offer.payload.chunks)
+    for chunk in cut(payload, offer.payload, wanted):
+        effects += send(core, offer.update.gateway, chunk, now)
+    return effects
+
+
+def opened_round(core: Coordinator, *gateways: str) -> Plan:
+    return the_plan(arrive(core, *(gateways or ("g1", "g2"))))
+
+
+def model_of(effects: list[Effect]) -> tuple[int, Normalisation, np.ndarray]:
+    announcement = published(effects, TOPICS.model, ModelAnnouncement)[-1]
+    assembly = Assembly(announcement.model)
+    for chunk in published(effects, TOPICS.blob(announcement.model.digest), Chunk):
+        assembly.add(chunk)
+    found = unpack_model(assembly.blob(), ARTIFACT, PARAMETERS)
+    assert found[0] == announcement.version
+    return found
+
+
+def test_a_round_goes_from_presence_to_a_new_version(opened: Open) -> None:
+    core = opened()
+    assert arrive(core, "g1") == []
+    effects = arrive(core, "g2")
+    plan = the_plan(effects)
+    assert events(effects, RoundOpened) == [RoundOpened(1, PlanKind.TRAIN, 2)]
+    assert (plan.version, plan.cohort, plan.codec) == (0, ("g1", "g2"), "none")
+    assert plan.deadline_unix_s == START + 60
+
+    offer, payload = answer("g1", plan)
+    (want,) = replies(say(core, offer))
+    assert want == Want(offer.update, offer.payload.digest, b"\x07")
+    first, second, third = cut(payload, offer.payload, range(3))
+    assert replies(send(core, "g1", third) + send(core, "g1", first)) == []
+    effects = send(core, "g1", second)
+    assert replies(effects) == [Receipt(offer.update, ReceiptStatus.ACCEPTED, "", 0.0)]
+    assert events(effects, UpdateAccepted) == [UpdateAccepted(1, "g1", 41, 0.5, 1200)]
+
+    effects = upload(core, *answer("g2", plan))
+    assert events(effects, RoundCommitted) == [RoundCommitted(1, PlanKind.TRAIN, 1, 2, 2)]
+    deltas = np.stack([delta("g1", plan), delta("g2", plan)]).astype(np.float64)
+    expected = (INITIAL + np.average(deltas, axis=0, weights=[41, 42])).astype(np.float32)
+    version, normalisation, parameters = model_of(effects)
+    assert (version, normalisation) == (1, KNOWN)
+    assert np.array_equal(parameters, expected)
+    following = the_plan(effects)
+    assert (following.version, following.plan) == (1, "ward.2")
+    assert following.epoch > plan.epoch
+
+
+def test_without_a_normalisation_the_first_cohort_is_asked_for_sums(opened: Open) -> None:
+    core = opened(what=task(None))
+    plan = opened_round(core)
+    assert (plan.kind, plan.codec, plan.model) == (PlanKind.STATISTICS, "sums", None)
+    rng = np.random.default_rng(1)
+    readings = {g: rng.normal((3, -1), (2, 0.5), (100, 2)) for g in ("g1", "g2")}
+    effects: list[Effect] = []
+    for gateway, rows in readings.items():
+        payload = encode_sums(ChannelSums.of(rows).to_vector())
+        offer = answer(gateway, plan, payload=refer(payload, 512))[0]
+        effects += upload(core, offer, payload)
+    version, normalisation, parameters = model_of(effects)
+    pooled = np.concatenate(list(readings.values()))
+    assert version == 0
+    assert np.allclose(normalisation.mean, pooled.mean(axis=0))
+    assert np.allclose(normalisation.std, pooled.std(axis=0))
+    assert np.array_equal(parameters, INITIAL)
+    following = the_plan(effects)
+    assert (following.kind, following.version) == (PlanKind.TRAIN, 0)
+
+
+@pytest.mark.parametrize("sums", [[-1.0, 1, 1, 1, 1, 1], [1, 1, 1, 1, -1, 1], [1e300] * 6])
+def test_sums_that_no_readings_give_are_rejected(opened: Open, sums: list[float]) -> None:
+    core = opened(what=task(None))
+    plan = opened_round(core)
+    payload = encode_sums(np.array(sums))
+    offer = answer("g1", plan, payload=refer(payload, 512))[0]
+    assert replies(upload(core, offer, payload))[-1].status is ReceiptStatus.REJECTED  # type: ignore[attr-defined]
+
+
+def test_a_cohort_is_drawn_by_the_seed(opened: Open) -> None:
+    gateways = [f"g{i}" for i in range(20)]
+    told = settings(cohort=5, min_gateways=20)
+    cohorts = [opened_round(opened(told, name=n), *gateways).cohort for n in ("x", "y")]
+    assert cohorts[0] == cohorts[1]
+    assert len(set(cohorts[0])) == 5
+    assert set(cohorts[0]) <= set(gateways)
+    other = replace(told, seed=4)
+    assert opened_round(opened(other, name="z"), *gateways).cohort != cohorts[0]
+
+
+def test_no_more_are_asked_than_a_plan_can_name(opened: Open) -> None:
+    core = opened(settings(min_gateways=MAX_COHORT))
+    arrive(core, *(f"g{i}" for i in range(MAX_COHORT - 1)))
+    # The last two come at once, as they do when a round has ended.
+    core._ready |= {f"x{i}": core._ready["g0"] for i in range(2)}
+    assert len(the_plan(core.tick(START)).cohort) == MAX_COHORT
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": GatewayState.OFFLINE},
+        {"examples": 31},
+        {"artifact": b"b" * 32},
+    ],
+)
+def test_who_cannot_take_part_is_not_asked(opened: Open, changes: dict[str, Any]) -> None:
+    core = opened()
+    arrive(core, "g1")
+    assert core.receive(TOPICS.presence("g2"), presence("g2", **changes), START) == []
+    assert opened_round(core, "g3").cohort == ("g1", "g3")
+
+
+def test_who_went_offline_is_not_asked_again(opened: Open) -> None:
+    core = opened()
+    arrive(core, "g1")
+    core.receive(TOPICS.presence("g1"), presence("g1", state=GatewayState.OFFLINE), START)
+    assert arrive(core, "g2") == []
+
+
+def test_the_death_of_an_older_session_is_ignored(opened: Open) -> None:
+    core = opened()
+    core.receive(TOPICS.presence("g1"), presence("g1", birth=5), START)
+    late = presence("g1", birth=4, state=GatewayState.OFFLINE)
+    assert core.receive(TOPICS.presence("g1"), late, START) == []
+    assert opened_round(core, "g2").cohort == ("g1", "g2")
+
+
+def test_an_update_that_is_durable_is_a_duplicate(opened: Open) -> None:
+    core = opened()
+    plan = opened_round(core)
+    offer, payload = answer("g1", plan)
+    upload(core, offer, payload)
+    again = replace(offer, update=replace(offer.update, sequence=9))
+    for said in (offer, again):
+        effects = say(core, said)
+        assert replies(effects) == [Receipt(said.update, ReceiptStatus.DUPLICATE, "", 0.0)]
+        assert events(effects, UpdateAccepted) == []
+    # And still is when its round is over.
+    upload(core, *answer("g2", plan))
+    assert replies(say(core, offer)) == [Receipt(offer.update, ReceiptStatus.DUPLICATE, "", 0.0)]
+
+
+def test_two_updates_of_one_gateway_are_folded_once(opened: Open) -> None:
+    core = opened()
+    plan = opened_round(core)
+    first, payload = answer("g1", plan)
+    twin_payload = codec("none").compress(-delta("g1", plan), np.random.default_rng(0))
+    second = replace(
+        first, update=replace(first.update, sequence=2), payload=refer(twin_payload, 512)
+    )
+    say(core, first)
+    say(core, second)
+    effects: list[Effect] = []
+    for offer, data in ((first, payload), (second, twin_payload)):
+        for chunk in cut(data, offer.payload, range(3)):
+            effects += send(core, "g1", chunk)
+    assert len(events(effects, UpdateAccepted)) == 1
+    assert replies(say(core, first)) == [Receipt(first.update, ReceiptStatus.DUPLICATE, "", 0.0)]
+
+
+def test_an_update_of_a_round_that_is_over_is_stale(opened: Open) -> None:
+    core = opened()
+    plan = opened_round(core)
+    late, _ = answer("g3", plan)
+    upload(core, *answer("g1", plan))
+    upload(core, *answer("g2", plan))
+    effects = say(core, late)
+    expected = Receipt(late.update, ReceiptStatus.STALE, "its round is over", 0.0)
+    assert replies(effects, "g3") == [expected]
+    assert events(effects, UpdateRefused) == [UpdateRefused("g3", "its round is over")]
+
+
+@pytest.mark.parametrize(
+    ("gateway", "changes", "reason"),
+    [
+        ("g9", {}, "this gateway was not asked"),
+        ("g1", {"update": UpdateId("ward.1", 4, "g1", 1)}, "base version 4, the plan says 0"),
+        ("g1", {"codec": "q8"}, "codec 'q8', the plan says 'none'"),
+        ("g1", {"num_examples": 31}, "31 examples, the plan asks for 32"),
+        ("g1", {"payload": refer(bytes(9000), 512)}, "9000 bytes, at most 5296 are needed"),
+    ],
+)
+def test_an_offer_that_was_not_asked_for_is_rejected_with_its_reason(
+    opened: Open, gateway: str, changes: dict[str, Any], reason: str
+) -> None:
+    core = opened()
+    offer, _ = answer(gateway, opened_round(core), **changes)
+    effects = say(core, offer)
+    assert replies(effects, gateway) == [Receipt(offer.update, ReceiptStatus.REJECTED, reason, 0.0)]
+    assert events(effects, UpdateRefused) == [UpdateRefused(gateway, reason)]
+
+
+def test_an_offer_in_countless_pieces_is_answered_or_dropped(opened: Open) -> None:
+    core = opened()
+    offer, payload = answer("g1", opened_round(core))
+    tiny = replace(offer, payload=refer(payload, 1))
+    (want,) = replies(say(core, tiny))
+    assert isinstance(want, Want)
+
+
+@pytest.mark.parametrize("payload", [b"12345678", np.full(PARAMETERS, np.inf, "<f4").tobytes()])
+def test_a_payload_that_does_not_decode_is_rejected(opened: Open, payload: bytes) -> None:
+    core = opened()
+    offer, _ = answer("g1", opened_round(core), payload=refer(payload, 512))
+    (_, receipt) = replies(upload(core, offer, payload))
+    assert receipt.status is ReceiptStatus.REJECTED  # type: ignore[attr-defined]
+    assert "payload" in receipt.reason  # type: ignore[attr-defined]
+
+
+def test_damaged_chunks_are_rejected_and_the_update_can_come_again(opened: Open) -> None:
+    core = opened()
+    offer, payload = answer("g1", opened_round(core))
+    effects = upload(core, offer, payload[:-1] + b"!")
+    assert replies(effects)[-1].status is ReceiptStatus.REJECTED  # type: ignore[attr-defined]
+    assert events(effects, UpdateAccepted) == []
+    assert len(events(upload(core, offer, payload), UpdateAccepted)) == 1
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        (TOPICS.presence("g1"), b""),
+        (TOPICS.presence("g1"), presence("g2")),
+        (TOPICS.offer("g1"), b"\xff"),
+        (TOPICS.offer("g1"), presence("g1")),
+        (f"{TOPICS.root}/gateway/-/offer", presence("g1")),
+        (f"{TOPICS.root}/gateway/g1/gossip", b""),
+        (TOPICS.update_chunk("g1", b"d" * 32, 0), wire.encode(Chunk(b"e" * 32, 0, b"x"))),
+        (TOPICS.update_chunk("g1", b"d" * 32, 1), wire.encode(Chunk(b"d" * 32, 0, b"x"))),
+    ],
+)
+def test_what_is_malformed_is_dropped_whole_and_said(
+    opened: Open, topic: str, payload: bytes
+) -> None:
+    core = opened()
+    arrive(core, "g1")
+    (refused,) = core.receive(topic, payload, START)
+    assert isinstance(refused, MessageRefused)
+    assert refused.topic == topic
+    assert opened_round(core, "g3").cohort == ("g1", "g3")
+
+
+def test_one_gateway_does_not_speak_for_another(opened: Open) -> None:
+    core = opened()
+    offer, _ = answer("g1", opened_round(core))
+    effects = core.receive(TOPICS.offer("g2"), wire.encode(offer), START)
+    assert [type(effect) for effect in effects] == [MessageRefused]
+
+
+def test_topics_of_others_are_no_business_of_ours(opened: Open) -> None:
+    assert opened().receive(Topics("other").presence("g1"), b"\xff", START) == []
+
+
+def test_at_the_deadline_enough_reports_commit(opened: Open) -> None:
+    core = opened(settings(min_gateways=3))
+    plan = opened_round(core, "g1", "g2", "g3")
+    upload(core, *answer("g1", plan))
+    upload(core, *answer("g2", plan))
+    assert core.tick(START + 59) == []
+    assert events(core.tick(START + 60), RoundCommitted) == [
+        RoundCommitted(1, PlanKind.TRAIN, 1, 3, 2)
+    ]
+
+
+def test_a_round_that_misses_its_minimum_is_abandoned_and_tried_again(opened: Open) -> None:
+    core = opened()
+    plan = opened_round(core)
+    upload(core, *answer("g1", plan))
+    effects = core.tick(START + 60)
+    assert events(effects, RoundAbandoned) == [RoundAbandoned(1, 2, 1)]
+    again = the_plan(effects)
+    assert (again.plan, again.version, again.seed != plan.seed) == ("ward.2", 0, True)
+    assert again.deadline_unix_s == START + 120
+    upload(core, *answer("g1", again), now=START + 61)
+    effects = upload(core, *answer("g2", again), now=START + 61)
+    # What g1 had reported to the abandoned round is not in the version.
+    deltas = np.stack([delta("g1", again), delta("g2", again)]).astype(np.float64)
+    expected = (INITIAL + np.average(deltas, axis=0, weights=[41, 42])).astype(np.float32)
+    assert np.array_equal(model_of(effects)[2], expected)
+
+
+def test_the_rounds_that_were_asked_for_end_it(opened: Open) -> None:
+    core = opened(settings(rounds=1))
+    plan = opened_round(core)
+    upload(core, *answer("g1", plan))
+    assert not core.finished
+    effects = upload(core, *answer("g2", plan))
+    assert core.finished
+    assert published(effects, TOPICS.plan, Plan) == []
+    assert core.tick(START + 1e6) == []
+
+
+def test_old_blobs_are_cleared_and_the_last_two_stay(opened: Open) -> None:
+    core = opened()
+    broker: dict[str, bytes] = {}
+    digests = []
+    effects = core.connected() + arrive(core, "g1", "g2")
+    for _ in range(4):
+        for effect in effects:
+            if isinstance(effect, Publish) and effect.retain:
+                broker[effect.topic] = effect.payload
+        plan = wire.decode(broker[TOPICS.plan], Plan)
+        assert plan.model is not None
+        digests.append(plan.model.digest)
+        effects = upload(core, *answer("g1", plan)) + upload(core, *answer("g2", plan))
+    held = {t for t, payload in broker.items() if payload and matches(f"{TOPICS.root}/blob/#", t)}
+    assert {topic.split("/")[4] for topic in held} == {d.hex() for d in digests[-2:]}
+
+
+def test_a_crash_between_a_commit_and_its_publications_leaves_no_old_blob(opened: Open) -> None:
+    core = opened()
+    for gateway in ("g1", "g2"):
+        arrive(core, gateway)
+    plans = []
+    for _ in range(2):
+        plans.append(the_plan(core.connected()))
+        upload(core, *answer("g1", plans[-1]))
+        upload(core, *answer("g2", plans[-1]))
+    oldest = plans[0].model
+    assert oldest is not None
+    cleared = [e for e in opened().connected() if isinstance(e, Publish) and not e.payload]
+    assert [(e.topic, e.retain) for e in cleared] == [
+        (TOPICS.blob_chunk(oldest.digest, index), True) for index in range(oldest.chunks)
+    ]
+
+
+def test_a_connection_gets_everything_that_a_broker_may_have_forgotten(opened: Open) -> None:
+    core = opened()
+    plan = opened_round(core)
+    effects = core.connected()
+    filters = {e.topic_filter for e in effects if isinstance(e, Subscribe)}
+    assert filters == {TOPICS.all_presence, TOPICS.all_offers, TOPICS.all_update_chunks}
+    assert the_plan(effects) == plan
+    assert model_of(effects)[0] == 0
+    (alive,) = published(effects, TOPICS.aggregator, AggregatorPresence)
+    assert alive == AggregatorPresence(core.birth, online=True)
+    assert all(e.retain for e in effects if isinstance(e, Publish))
+    will = core.will()
+    assert wire.decode(will.payload, AggregatorPresence) == replace(alive, online=False)
+    assert (will.topic, will.retain) == (TOPICS.aggregator, True)
+
+
+def test_each_run_has_a_higher_birth(opened: Open) -> None:
+    assert opened().birth < opened().birth
+
+
+def test_announcements_grow_their_epoch(opened: Open) -> None:
+    core = opened()
+    said = [
+        published(c.connected(), TOPICS.model, ModelAnnouncement)[0].epoch
+        for c in (core, core, opened())
+    ]
+    assert said == sorted(set(said))
+
+
+@pytest.mark.parametrize("killed_after", range(5))
+def test_a_restart_in_a_round_gives_the_same_parameters_bit_for_bit(
+    opened: Open, killed_after: int
+) -> None:
+    """``killed_after`` chunks of the second gateway of three, counted from its offer."""
+    names = ("g1", "g2", "g3")
+    told = settings(min_gateways=3, min_reports=3)
+    whole = opened(told, name="whole")
+    plan = opened_round(whole, *names)
+    for name in names:
+        effects = upload(whole, *answer(name, plan))
+    expected = model_of(effects)[2]
+
+    core = opened(told, name="cut")
+    assert opened_round(core, *names) == plan
+    upload(core, *answer("g1", plan))
+    offer, payload = answer("g2", plan)
+    chunks = list(cut(payload, offer.payload, range(3)))
+    if killed_after:
+        say(core, offer)
+        for chunk in chunks[: killed_after - 1]:
+            send(core, "g2", chunk)
+
+    core = opened(told, name="cut")
+    assert the_plan(core.connected()) == plan
+    effects = say(core, offer)
+    if killed_after == 4:
+        assert replies(effects, "g2") == [Receipt(offer.update, ReceiptStatus.DUPLICATE, "", 0.0)]
+    else:
+        (want,) = replies(effects, "g2")
+        assert isinstance(want, Want)
+        missing = indexes_of(want.missing, 3)
+        assert missing == list(range(max(0, killed_after - 1), 3))
+        for index in missing:
+            send(core, "g2", chunks[index])
+    effects = upload(core, *answer("g3", plan))
+    assert events(effects, RoundCommitted) == [RoundCommitted(1, PlanKind.TRAIN, 1, 3, 3)]
+    assert model_of(effects)[2].tobytes() == expected.tobytes()
+
+
+def test_a_deadline_that_passed_while_it_was_down_ends_the_round(opened: Open) -> None:
+    opened_round(opened())
+    effects = opened().tick(START + 61)
+    assert events(effects, RoundAbandoned) == [RoundAbandoned(1, 2, 0)]
+
+
+def test_versions_go_on_after_a_restart(opened: Open) -> None:
+    core = opened()
+    plan = opened_round(core)
+    upload(core, *answer("g1", plan))
+    upload(core, *answer("g2", plan))
+    again = opened()
+    following = the_plan(again.connected())
+    assert (following.plan, following.version) == ("ward.2", 1)

@@ -1,0 +1,68 @@
+"""What the one open round takes. How it folds is tested in the coordinator's scenarios."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from broker.aggregator.errors import RoundError
+from broker.aggregator.open_round import OpenRound
+from broker.aggregator.rounds import Round, RoundState
+from broker.protocol.errors import RemoteProtocolError
+from broker.protocol.messages import (
+    BlobReference,
+    Plan,
+    PlanKind,
+    TrainingPlan,
+    UpdateId,
+    UpdateOffer,
+)
+from broker.protocol.statistics import encode_sums
+
+PLAN = Plan(
+    1,
+    "ward.1",
+    PlanKind.STATISTICS,
+    b"a" * 32,
+    0,
+    None,
+    ("g1",),
+    "sums",
+    TrainingPlan(1, 0.1, 0.9, 0.0),
+    1,
+    1000.0,
+    0,
+)
+SUMS = encode_sums(np.array([4.0, 4, 8, 0, 20, 4]))
+
+
+def offer(size: int = len(SUMS)) -> UpdateOffer:
+    return UpdateOffer(
+        UpdateId("ward.1", 0, "g1", 1), "sums", 4, 0.0, BlobReference(b"d" * 32, size, 256)
+    )
+
+
+def test_sums_become_the_normalisation() -> None:
+    open_round = OpenRound(Round(1, PLAN, 1, RoundState.OPEN), 10, 2)
+    assert open_round.refusal(offer()) == ""
+    assert open_round.reported == 0
+    open_round.fold(offer(), open_round.decode(offer(), SUMS))
+    assert open_round.reported == 1
+    assert open_round.normalisation().mean == (2.0, 0.0)
+    assert open_round.normalisation().std == (1.0, 1.0)
+
+
+def test_sums_are_no_larger_than_the_channels_need() -> None:
+    open_round = OpenRound(Round(1, PLAN, 1, RoundState.OPEN), 10**6, 2)
+    assert open_round.refusal(offer(49)) == "49 bytes, at most 48 are needed"
+
+
+def test_sums_of_another_length_are_refused() -> None:
+    open_round = OpenRound(Round(1, PLAN, 1, RoundState.OPEN), 10, 2)
+    with pytest.raises(RemoteProtocolError):
+        open_round.decode(offer(), SUMS[:-8])
+
+
+def test_nothing_folded_gives_no_parameters() -> None:
+    with pytest.raises(RoundError):
+        OpenRound(Round(1, PLAN, 1, RoundState.OPEN), 2, 1).parameters(np.zeros(2, np.float32))
