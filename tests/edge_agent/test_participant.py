@@ -1,0 +1,646 @@
+"""A gateway's part by scenarios: messages and time in, effects out; killed anywhere, it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+
+from broker.protocol import wire
+from broker.protocol.compression import codec
+from broker.protocol.effects import Publish, Subscribe, Unsubscribe
+from broker.protocol.messages import (
+    AggregatorPresence,
+    BlobReference,
+    Chunk,
+    GatewayPresence,
+    GatewayState,
+    ModelAnnouncement,
+    Plan,
+    PlanKind,
+    Receipt,
+    ReceiptStatus,
+    TrainingPlan,
+    UpdateOffer,
+    Want,
+)
+from broker.protocol.model_blob import pack_model
+from broker.protocol.statistics import decode_sums
+from broker.protocol.topics import Topics
+from broker.protocol.transfer import bitmap_of, cut, refer
+from edge_agent.errors import StorageError
+from edge_agent.journal import Journal
+from edge_agent.participant import (
+    Effect,
+    Identity,
+    Install,
+    Note,
+    Participant,
+    StartWork,
+    StopWork,
+)
+from edge_agent.trainer import Summed, Trained
+from models.normalisation import Normalisation
+
+ARTIFACT = b"a" * 32
+PARAMETERS = 300
+IDENTITY = Identity("ward", "g1", ARTIFACT, PARAMETERS, 512)
+TOPICS = Topics("ward")
+NOW = 1_000_000.0
+DELTA = np.linspace(-0.1, 0.1, PARAMETERS, dtype=np.float32)
+M = TypeVar("M")
+Open = Callable[[], Participant]
+
+
+def blob(version: int, artifact: bytes = ARTIFACT, parameters: int = PARAMETERS) -> bytes:
+    vector = np.full(parameters, version, np.float32)
+    return pack_model(version, artifact, Normalisation((0.0,), (1.0,)), vector)
+
+
+def reference(version: int) -> BlobReference:
+    return refer(blob(version), 512)
+
+
+def announcement(version: int, epoch: int = 1, **changes: Any) -> ModelAnnouncement:
+    said = ModelAnnouncement(epoch, version, ARTIFACT, reference(version), 2, 2)
+    return replace(said, **changes)
+
+
+def plan(number: int = 1, version: int = 0, **changes: Any) -> Plan:
+    asked = Plan(
+        epoch=number,
+        plan=f"ward.{number}",
+        kind=PlanKind.TRAIN,
+        artifact=ARTIFACT,
+        version=version,
+        model=reference(version),
+        cohort=("g1", "g2"),
+        codec="none",
+        training=TrainingPlan(1, 0.1, 0.9, 0.0),
+        min_examples=10,
+        deadline_unix_s=NOW + 600,
+        seed=7,
+    )
+    return replace(asked, **changes)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Open]:
+    """Opens the gateway on its one journal; the one before is as if killed."""
+    journals: list[Journal] = []
+
+    def open_it() -> Participant:
+        journals.append(Journal(tmp_path / "journal", "ward/g1", ARTIFACT))
+        return Participant(IDENTITY, journals[-1])
+
+    yield open_it
+    for journal in journals:
+        journal.close()
+
+
+@pytest.fixture
+def gateway(opened: Open) -> Participant:
+    """A gateway with 50 examples and a link."""
+    return up(opened())
+
+
+def up(found: Participant) -> Participant:
+    found.started()
+    found.examples(50, NOW)
+    found.connected(NOW)
+    return found
+
+
+def hear(gateway: Participant, message: object, now: float = NOW) -> list[Effect]:
+    topics = {
+        ModelAnnouncement: TOPICS.model,
+        Plan: TOPICS.plan,
+        AggregatorPresence: TOPICS.aggregator,
+        Want: TOPICS.reply("g1"),
+        Receipt: TOPICS.reply("g1"),
+    }
+    if isinstance(message, Chunk):
+        topic = TOPICS.blob_chunk(message.digest, message.index)
+    else:
+        topic = topics[type(message)]
+    return gateway.receive(topic, wire.encode(message), now)
+
+
+def give(gateway: Participant, version: int, now: float = NOW) -> list[Effect]:
+    """Deliver all chunks of a version, as a broker does on a subscription."""
+    data = blob(version)
+    found = reference(version)
+    return [
+        effect
+        for chunk in cut(data, found, range(found.chunks))
+        for effect in hear(gateway, chunk, now)
+    ]
+
+
+def of(effects: list[Effect], kind: type[M]) -> list[M]:
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+def said(effects: list[Effect]) -> list[GatewayState]:
+    return [
+        wire.decode(e.payload, GatewayPresence).state
+        for e in of(effects, Publish)
+        if e.topic == TOPICS.presence("g1")
+    ]
+
+
+def offers(effects: list[Effect]) -> list[UpdateOffer]:
+    topic = TOPICS.offer("g1")
+    return [wire.decode(e.payload, UpdateOffer) for e in of(effects, Publish) if e.topic == topic]
+
+
+def chunks(effects: list[Effect]) -> list[int]:
+    return [
+        wire.decode(e.payload, Chunk).index for e in of(effects, Publish) if "/chunk/" in e.topic
+    ]
+
+
+def blob_filters(effects: list[Effect], kind: type[Subscribe | Unsubscribe]) -> list[str]:
+    return [e.topic_filter for e in of(effects, kind) if "/blob/" in e.topic_filter]
+
+
+def working(gateway: Participant, asked: Plan) -> StartWork:
+    """Bring a gateway to work on a plan, whatever it needs for that."""
+    effects = hear(gateway, asked)
+    if not of(effects, StartWork):
+        effects += give(gateway, asked.version)
+    (work,) = of(effects, StartWork)
+    return work
+
+
+def uploading(gateway: Participant, number: int = 1) -> UpdateOffer:
+    work = working(gateway, plan(number))
+    (offer,) = offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5), NOW))
+    return offer
+
+
+def receipt(offer: UpdateOffer, status: ReceiptStatus, reason: str = "") -> Receipt:
+    return Receipt(offer.update, status, reason, 0.0)
+
+
+def test_a_connection_subscribes_and_says_who_is_there(opened: Open) -> None:
+    gateway = opened()
+    assert gateway.started() == []
+    effects = gateway.connected(NOW)
+    filters = {effect.topic_filter for effect in of(effects, Subscribe)}
+    assert filters == {TOPICS.model, TOPICS.plan, TOPICS.aggregator, TOPICS.reply("g1")}
+    (presence,) = of(effects, Publish)
+    assert presence.retain
+    found = wire.decode(presence.payload, GatewayPresence)
+    assert (found.state, found.examples) == (GatewayState.COLLECTING, 0)
+    will = wire.decode(gateway.will().payload, GatewayPresence)
+    assert (will.state, will.birth) == (GatewayState.OFFLINE, found.birth)
+
+
+def test_each_run_has_a_higher_birth(opened: Open) -> None:
+    births = [wire.decode(opened().will().payload, GatewayPresence).birth for _ in range(3)]
+    assert births == [1, 2, 3]
+
+
+def test_nothing_is_said_without_a_link(opened: Open) -> None:
+    gateway = opened()
+    assert gateway.examples(50, NOW) == []
+    assert gateway.tick(NOW + 100) == []
+    gateway.connected(NOW)
+    gateway.disconnected()
+    assert gateway.examples(5, NOW) == []
+
+
+def test_an_announced_model_is_fetched_and_installed(gateway: Participant) -> None:
+    effects = hear(gateway, announcement(3))
+    assert blob_filters(effects, Subscribe) == [TOPICS.blob(reference(3).digest)]
+    assert said(effects) == [GatewayState.DOWNLOADING]
+    effects = give(gateway, 3)
+    (installed,) = of(effects, Install)
+    assert installed.model.version == 3
+    assert installed.model.parameters.tolist() == [3.0] * PARAMETERS
+    assert blob_filters(effects, Unsubscribe) == [TOPICS.blob(reference(3).digest)]
+    assert said(effects) == [GatewayState.READY]
+    assert gateway.version == 3
+
+
+def test_a_model_that_is_held_is_installed_before_any_link(opened: Open) -> None:
+    first = up(opened())
+    hear(first, announcement(3))
+    give(first, 3)
+    again = opened()
+    (installed,) = again.started()
+    assert isinstance(installed, Install)
+    assert installed.model.version == 3
+    again.connected(NOW)
+    effects = hear(again, announcement(3, epoch=2))
+    assert blob_filters(effects, Subscribe) == []
+    assert of(effects, Install) == []
+
+
+def test_an_older_epoch_is_refused_also_after_a_restart(opened: Open) -> None:
+    gateway = up(opened())
+    hear(gateway, announcement(5, epoch=9))
+    give(gateway, 5)
+    hear(gateway, plan(9, 5))
+    for found in (gateway, up(opened())):
+        assert blob_filters(hear(found, announcement(4, epoch=8)), Subscribe) == []
+        assert of(hear(found, plan(8, 5)), StartWork) == []
+
+
+def test_an_older_version_is_not_installed(gateway: Participant) -> None:
+    hear(gateway, announcement(5, epoch=1))
+    give(gateway, 5)
+    hear(gateway, announcement(4, epoch=2))
+    assert of(give(gateway, 4), Install) == []
+    assert gateway.version == 5
+
+
+def test_chunks_may_come_in_any_order_and_twice(gateway: Participant) -> None:
+    hear(gateway, announcement(3))
+    first, second, *rest = cut(blob(3), reference(3), range(reference(3).chunks))
+    effects: list[Effect] = []
+    for chunk in (second, second, *rest, first):
+        assert of(effects, Install) == []
+        effects += hear(gateway, chunk)
+    assert len(of(effects, Install)) == 1
+
+
+def test_a_download_that_a_connection_cut_goes_on(gateway: Participant) -> None:
+    hear(gateway, announcement(3))
+    first, *rest = cut(blob(3), reference(3), range(reference(3).chunks))
+    hear(gateway, first)
+    gateway.disconnected()
+    effects = gateway.connected(NOW + 5)
+    assert blob_filters(effects, Subscribe) == [TOPICS.blob(reference(3).digest)]
+    for chunk in rest:
+        effects += hear(gateway, chunk, NOW + 5)
+    assert len(of(effects, Install)) == 1
+
+
+def test_a_download_in_silence_is_asked_for_again(gateway: Participant) -> None:
+    hear(gateway, announcement(3))
+    assert blob_filters(gateway.tick(NOW + 29), Subscribe) == []
+    assert blob_filters(gateway.tick(NOW + 30), Subscribe) == [TOPICS.blob(reference(3).digest)]
+    assert blob_filters(gateway.tick(NOW + 31), Subscribe) == []
+
+
+def test_a_newer_announcement_takes_the_place_of_a_download(gateway: Participant) -> None:
+    hear(gateway, announcement(3, epoch=1))
+    effects = hear(gateway, announcement(4, epoch=2))
+    assert blob_filters(effects, Unsubscribe) == [TOPICS.blob(reference(3).digest)]
+    assert blob_filters(effects, Subscribe) == [TOPICS.blob(reference(4).digest)]
+    assert of(give(gateway, 3), Install) == []
+    assert len(of(give(gateway, 4), Install)) == 1
+
+
+def test_a_plan_and_an_announcement_do_not_fight_over_the_download(gateway: Participant) -> None:
+    """As after the last round: the retained plan's base is one version behind the model."""
+    effects = hear(gateway, announcement(4))
+    effects += hear(gateway, plan(1, 3))
+    assert blob_filters(effects, Subscribe) == [TOPICS.blob(reference(4).digest)]
+    effects = give(gateway, 4)
+    assert [install.model.version for install in of(effects, Install)] == [4]
+    assert blob_filters(effects, Subscribe) == [TOPICS.blob(reference(3).digest)]
+    effects = give(gateway, 3)
+    (work,) = of(effects, StartWork)
+    assert work.model is not None
+    assert work.model.version == 3
+    assert gateway.version == 4
+
+
+def test_a_download_that_nobody_wants_any_more_is_given_up(gateway: Participant) -> None:
+    hear(gateway, plan(1))
+    effects = gateway.tick(NOW + 601)
+    assert blob_filters(effects, Unsubscribe) == [TOPICS.blob(reference(0).digest)]
+    assert said(effects) == [GatewayState.READY]
+    assert blob_filters(gateway.tick(NOW + 700), Subscribe) == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        blob(3, artifact=b"b" * 32),
+        blob(3, parameters=PARAMETERS + 1),
+        pack_model(3, ARTIFACT, Normalisation((0.0,), (1.0,)), np.full(PARAMETERS, np.nan, "f4")),
+        b"what the digest promised, but no model",
+    ],
+)
+def test_a_blob_that_is_no_model_of_ours_is_not_fetched_in_a_loop(
+    gateway: Participant, data: bytes
+) -> None:
+    found = refer(data, 512)
+    hear(gateway, announcement(3, model=found))
+    effects = hear(gateway, plan(1, 3, model=found))
+    for chunk in cut(data, found, range(found.chunks)):
+        effects += hear(gateway, chunk)
+    assert len(of(effects, Note)) == 1
+    assert of(effects, Install) == of(effects, StartWork) == []
+    assert gateway.state is GatewayState.READY
+    for later in range(0, 300, 10):
+        assert blob_filters(gateway.tick(NOW + later), Subscribe) == []
+
+
+def test_a_bad_blob_leaves_the_plan_that_is_worked_on(gateway: Participant) -> None:
+    work = working(gateway, plan(1))
+    bad = refer(b"no model", 512)
+    hear(gateway, announcement(1, model=bad))
+    hear(gateway, next(cut(b"no model", bad, [0])))
+    assert len(offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5), NOW))) == 1
+
+
+def test_a_chunk_of_wrong_content_is_noted(gateway: Participant) -> None:
+    hear(gateway, announcement(3))
+    good = list(cut(blob(3), reference(3), range(reference(3).chunks)))
+    bad = replace(good[0], data=bytes(512))
+    effects = [e for chunk in (bad, *good[1:]) for e in hear(gateway, chunk)]
+    assert "do not add up" in of(effects, Note)[0].text
+    assert of(effects, Install) == []
+    hear(gateway, announcement(3, epoch=2))
+    assert len(of(give(gateway, 3), Install)) == 1
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        (TOPICS.model, b"\xff"),
+        (TOPICS.plan, b""),
+        (TOPICS.plan, wire.encode(announcement(1))),
+        (TOPICS.aggregator, b"\xa0"),
+        (TOPICS.reply("g1"), wire.encode(plan())),
+        (f"{TOPICS.root}/blob/00/0", b"\x00"),
+    ],
+)
+def test_what_is_malformed_is_noted_and_changes_nothing(
+    gateway: Participant, topic: str, payload: bytes
+) -> None:
+    (note,) = gateway.receive(topic, payload, NOW)
+    assert isinstance(note, Note)
+    assert topic in note.text
+    assert len(of(hear(gateway, plan()) + give(gateway, 0), StartWork)) == 1
+
+
+def test_a_chunk_on_anothers_topic_is_noted(gateway: Participant) -> None:
+    hear(gateway, announcement(3))
+    chunk = next(cut(blob(3), reference(3), [0]))
+    topic = TOPICS.blob_chunk(chunk.digest, 1)
+    assert len(of(gateway.receive(topic, wire.encode(chunk), NOW), Note)) == 1
+
+
+def test_a_model_of_another_artifact_is_noted_only(gateway: Participant) -> None:
+    effects = hear(gateway, announcement(3, artifact=b"b" * 32))
+    assert [type(effect) for effect in effects] == [Note]
+
+
+def test_a_plan_starts_work_once_its_base_is_held(gateway: Participant) -> None:
+    effects = hear(gateway, plan())
+    assert of(effects, StartWork) == []
+    assert said(effects) == [GatewayState.DOWNLOADING]
+    effects = give(gateway, 0)
+    (work,) = of(effects, StartWork)
+    assert work.plan == plan()
+    assert work.model is not None
+    assert work.model.version == 0
+    assert said(effects) == [GatewayState.TRAINING]
+    assert of(hear(gateway, plan()), StartWork) == []
+    assert of(gateway.tick(NOW + 1), StartWork) == []
+
+
+def test_gateways_draw_from_the_plans_seed_each_in_its_own_way(tmp_path: Path) -> None:
+    seeds = set()
+    for name in ("g1", "g2"):
+        journal = Journal(tmp_path / name, f"ward/{name}", ARTIFACT)
+        found = Participant(replace(IDENTITY, gateway=name), journal)
+        seeds.add(working(found, plan()).seed)
+        journal.close()
+    assert {seed[0] for seed in seeds} == {7}
+    assert len(seeds) == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cohort": ("g2", "g3")},
+        {"artifact": b"b" * 32},
+        {"deadline_unix_s": NOW - 1},
+        {"codec": "from-the-future"},
+        {"codec": "sums"},
+    ],
+)
+def test_a_plan_that_cannot_be_answered_is_not_begun(
+    gateway: Participant, changes: dict[str, Any]
+) -> None:
+    effects = hear(gateway, plan(**changes)) + give(gateway, 0)
+    assert of(effects, StartWork) == of(effects, Subscribe) == []
+    assert gateway.state is GatewayState.READY
+
+
+@pytest.mark.parametrize("changes", [{"artifact": b"b" * 32}, {"codec": "from-the-future"}])
+def test_why_a_plan_is_declined_is_noted(gateway: Participant, changes: dict[str, Any]) -> None:
+    assert "ward.1 declined" in of(hear(gateway, plan(**changes)), Note)[0].text
+
+
+def test_a_statistics_plan_needs_no_model(gateway: Participant) -> None:
+    asked = plan(kind=PlanKind.STATISTICS, model=None, codec="sums")
+    (work,) = of(hear(gateway, asked), StartWork)
+    assert work.model is None
+    sums = np.arange(6.0)
+    (offer,) = offers(gateway.worked(asked, Summed(sums, 50), NOW))
+    assert (offer.codec, offer.num_examples, offer.loss) == ("sums", 50, 0.0)
+    effects = hear(gateway, want(offer))
+    data = b"".join(
+        wire.decode(e.payload, Chunk).data for e in of(effects, Publish) if "/chunk/" in e.topic
+    )
+    assert np.array_equal(decode_sums(data, 6), sums)
+
+
+def want(offer: UpdateOffer, *indexes: int) -> Want:
+    total = offer.payload.chunks
+    return Want(offer.update, offer.payload.digest, bitmap_of(indexes or range(total), total))
+
+
+def test_work_becomes_an_offer_and_what_is_wanted_of_it(gateway: Participant) -> None:
+    offer = uploading(gateway)
+    assert (offer.update.plan, offer.update.version, offer.update.gateway) == ("ward.1", 0, "g1")
+    assert (offer.num_examples, offer.loss) == (50, 0.5)
+    expected = codec("none").compress(DELTA, np.random.default_rng(0))
+    assert offer.payload == refer(expected, 512)
+    assert chunks(gateway.tick(NOW + 1)) == []
+    assert chunks(hear(gateway, want(offer, 1))) == [1]
+    assert gateway.state is GatewayState.UPLOADING
+
+
+def test_compression_is_seeded_by_plan_and_gateway(tmp_path: Path) -> None:
+    offers_made = []
+    for run in "xy":
+        journal = Journal(tmp_path / run, "ward/g1", ARTIFACT)
+        found = up(Participant(IDENTITY, journal))
+        work = working(found, plan(codec="q8"))
+        offers_made += offers(found.worked(work.plan, Trained(DELTA, 50, 0.5), NOW))
+        journal.close()
+    assert offers_made[0] == offers_made[1]
+
+
+@pytest.mark.parametrize("status", set(ReceiptStatus) - {ReceiptStatus.RETRY})
+def test_a_receipt_settles_the_update(opened: Open, status: ReceiptStatus) -> None:
+    gateway = up(opened())
+    offer = uploading(gateway)
+    effects = hear(gateway, receipt(offer, status, "because"))
+    assert "because" in of(effects, Note)[0].text
+    assert said(effects) == [GatewayState.READY]
+    assert offers(gateway.tick(NOW + 400)) == []
+    again = up(opened())
+    assert again.state is GatewayState.READY
+    assert of(hear(again, plan()), StartWork) == []
+
+
+def test_retry_is_not_a_receipt(gateway: Participant) -> None:
+    offer = uploading(gateway)
+    hear(gateway, receipt(offer, ReceiptStatus.RETRY))
+    assert gateway.state is GatewayState.UPLOADING
+    assert offers(gateway.tick(NOW + 400)) == [offer]
+
+
+def test_a_receipt_for_another_update_is_passed_over(gateway: Participant) -> None:
+    offer = uploading(gateway)
+    other = replace(offer, update=replace(offer.update, sequence=99))
+    assert hear(gateway, receipt(other, ReceiptStatus.ACCEPTED)) == []
+    assert gateway.state is GatewayState.UPLOADING
+
+
+def test_an_aggregator_that_is_back_gets_the_offer_at_once(gateway: Participant) -> None:
+    hear(gateway, AggregatorPresence(4, online=True))
+    offer = uploading(gateway)
+    assert offers(hear(gateway, AggregatorPresence(4, online=False))) == []
+    assert offers(hear(gateway, AggregatorPresence(4, online=True))) == []
+    assert offers(hear(gateway, AggregatorPresence(5, online=True))) == [offer]
+    assert offers(hear(gateway, AggregatorPresence(3, online=True))) == []
+
+
+def test_a_connection_offers_again(gateway: Participant) -> None:
+    offer = uploading(gateway)
+    gateway.disconnected()
+    assert offers(gateway.tick(NOW + 400)) == []
+    assert offers(gateway.connected(NOW + 401)) == [offer]
+
+
+def test_a_restart_at_every_step_goes_on(opened: Open) -> None:
+    hear(up(opened()), announcement(0))
+
+    # Killed while it downloads: the broker still has the model.
+    gateway = up(opened())
+    effects = hear(gateway, announcement(0))
+    assert blob_filters(effects, Subscribe) == [TOPICS.blob(reference(0).digest)]
+    give(gateway, 0)
+    hear(gateway, plan())
+
+    # Killed while it trains: the retained plan starts the work over.
+    gateway = up(opened())
+    (work,) = of(hear(gateway, plan()), StartWork)
+    (offer,) = offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5), NOW))
+
+    # Killed while it uploads: the same update, and the plan is answered already.
+    gateway = opened()
+    gateway.started()
+    assert offers(gateway.connected(NOW)) == [offer]
+    assert of(hear(gateway, plan()), StartWork) == []
+    assert chunks(hear(gateway, want(offer, 0))) == [0]
+
+    # Killed with the link down, and the receipt comes much later.
+    gateway = opened()
+    gateway.started()
+    gateway.connected(NOW)
+    hear(gateway, receipt(offer, ReceiptStatus.ACCEPTED))
+
+    gateway = opened()
+    gateway.started()
+    assert offers(gateway.connected(NOW)) == []
+
+
+def test_work_that_ends_without_a_link_is_offered_with_the_next(gateway: Participant) -> None:
+    work = working(gateway, plan())
+    gateway.disconnected()
+    assert gateway.worked(work.plan, Trained(DELTA, 50, 0.5), NOW) == []
+    assert len(offers(gateway.connected(NOW))) == 1
+
+
+def test_updates_go_one_after_the_other(gateway: Participant) -> None:
+    first = uploading(gateway, 1)
+    work = working(gateway, plan(2))
+    assert offers(gateway.worked(work.plan, Trained(-DELTA, 50, 0.4), NOW)) == [first]
+    (second,) = offers(hear(gateway, receipt(first, ReceiptStatus.STALE)))
+    assert second.update.plan == "ward.2"
+    assert second.update.sequence > first.update.sequence
+
+
+def test_a_plan_that_is_overtaken_stops(gateway: Participant) -> None:
+    work = working(gateway, plan(1))
+    effects = hear(gateway, plan(2))
+    assert of(effects, StopWork) == [StopWork("ward.1")]
+    (following,) = of(effects, StartWork)
+    assert following.plan == plan(2)
+    assert offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5), NOW)) == []
+    (offer,) = offers(gateway.worked(following.plan, Trained(DELTA, 50, 0.5), NOW))
+    assert offer.update.plan == "ward.2"
+
+
+def test_a_plan_whose_deadline_passed_stops(gateway: Participant) -> None:
+    working(gateway, plan(1))
+    assert of(gateway.tick(NOW + 600), StopWork) == []
+    effects = gateway.tick(NOW + 600.5)
+    assert of(effects, StopWork) == [StopWork("ward.1")]
+    assert said(effects) == [GatewayState.READY]
+
+
+def test_a_plan_for_others_stops_ours_too(gateway: Participant) -> None:
+    working(gateway, plan(1))
+    effects = hear(gateway, plan(2, cohort=("g2",)))
+    assert of(effects, StopWork) == [StopWork("ward.1")]
+    assert of(effects, StartWork) == []
+
+
+def test_work_that_was_declined_is_noted_and_the_next_plan_taken(gateway: Participant) -> None:
+    work = working(gateway, plan(1))
+    effects = gateway.declined(work.plan, "3 examples", NOW)
+    assert of(effects, Note) == [Note("plan ward.1 declined: 3 examples")]
+    assert said(effects) == [GatewayState.READY]
+    assert of(gateway.tick(NOW + 1), StartWork) == []
+    assert len(of(hear(gateway, plan(2)), StartWork)) == 1
+
+
+def test_work_that_cannot_be_journalled_is_declined_and_not_begun_again(
+    gateway: Participant,
+) -> None:
+    work = working(gateway, plan(1))
+    db = gateway._journal._db
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    db.execute(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(StorageError, match="full"):
+        gateway.worked(work.plan, Trained(np.tile(DELTA, 100), 50, 0.5), NOW)
+    gateway.declined(work.plan, "the disk is full", NOW)
+    assert of(gateway.tick(NOW + 1), StartWork) == []
+    assert gateway.state is GatewayState.READY
+    db.execute("PRAGMA max_page_count=100000")
+    assert len(of(hear(gateway, plan(2)), StartWork)) == 1
+
+
+def test_presence_is_said_when_it_is_news_and_as_a_heartbeat(gateway: Participant) -> None:
+    assert said(gateway.examples(51, NOW)) == []
+    assert said(gateway.examples(60, NOW)) == [GatewayState.READY]
+    assert said(gateway.examples(59, NOW)) == [GatewayState.READY]
+    assert said(gateway.tick(NOW + 29)) == []
+    assert said(gateway.tick(NOW + 30)) == [GatewayState.READY]
+    assert said(gateway.tick(NOW + 59)) == []
+    assert said(gateway.tick(NOW + 60)) == [GatewayState.READY]
+
+
+def test_payload_bytes_are_counted_both_ways(opened: Open) -> None:
+    gateway = opened()
+    effects = gateway.connected(NOW)
+    assert gateway.sent_bytes == sum(len(e.payload) for e in of(effects, Publish))
+    gateway.receive(TOPICS.plan, b"12345", NOW)
+    assert gateway.received_bytes == 5
