@@ -1,0 +1,87 @@
+"""When a gateway alerts, and that it does not forget."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from edge_agent.alerts import ANOMALY, Alert, AlertLog, AlertRule, Detection
+from edge_agent.errors import StorageError
+from edge_agent.settings import AlertSettings
+
+
+def seen(what: str, score: float = 0.9, sensor: str = "watch", at: int = 0) -> Detection:
+    return Detection(sensor, at, at + 10, what, score, 3)
+
+
+def raised(settings: AlertSettings, *detections: Detection) -> list[int]:
+    """Which of the detections raised an alert."""
+    rule = AlertRule(settings)
+    alerts = [rule.judge(detection) for detection in detections]
+    for alert, detection in zip(alerts, detections, strict=True):
+        assert alert is None or alert == Alert(detection)
+    return [i for i, alert in enumerate(alerts) if alert is not None]
+
+
+FALL = AlertSettings(classes=("fall", "seizure"), min_probability=0.8, consecutive=2)
+
+
+@pytest.mark.parametrize(
+    ("whats", "expected"),
+    [
+        (["fall"], []),
+        (["fall", "fall"], [1]),
+        (["fall"] * 6, [1]),
+        (["fall", "walk", "fall"], []),
+        (["fall", "fall", "walk", "fall", "fall"], [1, 4]),
+        (["fall", "seizure", "fall", "fall"], [3]),
+        (["fall", "fall", "seizure", "seizure"], [1, 3]),
+        (["walk"] * 5, []),
+    ],
+)
+def test_one_alert_when_enough_in_a_row_agree(whats: list[str], expected: list[int]) -> None:
+    assert raised(FALL, *map(seen, whats)) == expected
+
+
+def test_the_model_must_be_sure() -> None:
+    assert raised(FALL, seen("fall", 0.8), seen("fall", 0.8)) == [1]
+    assert raised(FALL, seen("fall"), seen("fall", 0.79), seen("fall")) == []
+
+
+def test_sensors_are_judged_each_on_its_own() -> None:
+    assert raised(FALL, seen("fall"), seen("fall", sensor="ring"), seen("fall")) == [2]
+
+
+def test_nothing_alerts_by_default() -> None:
+    assert raised(AlertSettings(), *[seen("fall", 1.0)] * 3, *[seen(ANOMALY, 1e9)] * 3) == []
+
+
+def test_an_anomaly_alerts_above_its_score() -> None:
+    settings = AlertSettings(anomaly_score=2.0, consecutive=1)
+    assert raised(settings, seen(ANOMALY, 2.0), seen(ANOMALY, 2.1), seen(ANOMALY, 9)) == [1]
+
+
+def test_alerts_are_there_after_a_restart(tmp_path: Path) -> None:
+    alerts = [Alert(seen("fall", 0.9, at=at)) for at in (5, 1)]
+    with closing(AlertLog(tmp_path / "alerts")) as log:
+        for alert in alerts:
+            log.add(alert)
+    with closing(AlertLog(tmp_path / "alerts")) as log:
+        assert log.all() == alerts
+
+
+def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "alerts").write_bytes(b"not a database, whatever its name says" * 40)
+    with pytest.raises(StorageError, match="not a database"):
+        AlertLog(tmp_path / "alerts")
+
+
+def test_a_full_disk_is_a_storage_error(tmp_path: Path) -> None:
+    with closing(AlertLog(tmp_path / "alerts")) as log:
+        (pages,) = log._db.execute("PRAGMA page_count").fetchone()
+        log._db.execute(f"PRAGMA max_page_count={pages}")
+        with pytest.raises(StorageError, match="full"):
+            log.add(Alert(seen("f" * 100_000)))
+        assert log.all() == []

@@ -1,0 +1,92 @@
+"""One sensor's way from samples to examples and detections."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_agent.pipeline import Pipeline
+from edge_agent.settings import WindowSettings
+from edge_agent.windows import Window
+from firmware_bridge.sample import Channel, Mark, Sample
+from models.artifact import load_artifact
+
+WINDOWS = load_artifact("shoulder-cnn1d").spec
+TABLE = load_artifact("heart-mlp").spec
+STEP = 20_000_000
+
+
+class Taken:
+    """What a pipeline handed on."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[Window, str | None]] = []
+        self.looked: list[Window] = []
+
+    def keep(self, window: Window, label: str | None) -> None:
+        self.kept.append((window, label))
+
+
+@pytest.fixture
+def taken() -> Taken:
+    return Taken()
+
+
+def windows(taken: Taken, **settings: float) -> Pipeline:
+    return Pipeline(WINDOWS, WindowSettings(**settings), taken.keep, taken.looked.append)  # type: ignore[arg-type]
+
+
+def readings(start: int, count: int) -> Sample:
+    channels = tuple(Channel(c.name, c.unit) for c in WINDOWS.channels)
+    values = np.ones((count, len(channels)), np.float32)
+    return Sample("watch", "imu", channels, start * STEP, STEP, values)
+
+
+def test_windows_are_looked_at_and_kept_with_their_label(taken: Taken) -> None:
+    pipeline = windows(taken)
+    pipeline.take(Mark("watch", 0, "PEN"))
+    pipeline.take(readings(0, 300))
+    pipeline.take(Mark("watch", 300 * STEP, "ABD"))
+    pipeline.take(readings(300, 200))
+    assert [window.start_ns // STEP for window in taken.looked] == [0, 100, 200, 300]
+    assert [label for _, label in taken.kept] == ["PEN", "PEN", None, "ABD"]
+    assert pipeline.counters.kept == 4
+    assert pipeline.windower is not None
+    assert pipeline.windower.counters.windows == 4
+
+
+def test_the_hop_is_as_set(taken: Taken) -> None:
+    windows(taken, hop=50).take(readings(0, 400))
+    assert len(taken.kept) == 5
+
+
+def test_a_window_with_too_much_filled_is_looked_at_and_not_kept(taken: Taken) -> None:
+    pipeline = windows(taken, max_filled=0.01)
+    pipeline.take(readings(0, 50))
+    pipeline.take(readings(53, 347))
+    assert [window.filled for window in taken.looked] == [0.015, 0, 0]
+    assert len(taken.kept) == 2
+    assert pipeline.counters.unclean == 1
+
+
+def test_a_sample_of_other_channels_is_counted_and_dropped(taken: Taken) -> None:
+    pipeline = windows(taken)
+    channels = (Channel("hr", "/min"),)
+    pipeline.take(Sample("watch", "hr", channels, 0, STEP, np.ones((500, 1), np.float32)))
+    assert pipeline.counters.misfit == 1
+    assert taken.looked == []
+
+
+def test_each_reading_of_a_table_is_an_example(taken: Taken) -> None:
+    pipeline = Pipeline(TABLE, WindowSettings(), taken.keep, taken.looked.append)
+    channels = tuple(Channel(c.name, c.unit) for c in TABLE.channels)
+    values = np.arange(26, dtype=np.float32).reshape(2, 13)
+    values[0, 3] = np.nan
+    pipeline.take(Mark("ehr", 0, "healthy"))
+    pipeline.take(Sample("ehr", "visit", channels, 10, 5, values))
+    assert pipeline.windower is None
+    assert [(w.start_ns, w.end_ns, label) for w, label in taken.kept] == [
+        (10, 15, "healthy"),
+        (15, 20, "healthy"),
+    ]
+    assert np.array_equal(taken.kept[0][0].values, values[0], equal_nan=True)
