@@ -74,8 +74,9 @@ class EmbeddedBroker:
         """Start and wait until it accepts connections.
 
         Raises:
-            BrokerError: it ended, or did not accept connections in time.
+            BrokerError: it ended, or did not accept connections in time, or its port is taken.
         """
+        self._require_port()
         self.directory.mkdir(parents=True, exist_ok=True)
         command = self._mosquitto() if self.kind == "mosquitto" else self._amqtt()
         with self._log_path.open("ab") as log:
@@ -135,10 +136,20 @@ class EmbeddedBroker:
         config.chmod(0o600)
         return [sys.executable, "-m", "broker.deploy.amqtt_process", str(config)]
 
+    def _require_port(self) -> None:
+        # Who has it would answer in place of our broker, which ends a moment later.
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((_HOST, self.port))
+            except OSError as error:
+                raise BrokerError(self.kind, f"port {self.port}: {error.strerror}") from error
+
     def _await_port(self, process: subprocess.Popen[bytes]) -> None:
         limit = time.monotonic() + _START_LIMIT_S
         while time.monotonic() < limit:
             if process.poll() is not None:
+                self._process = None
                 raise BrokerError(self.kind, f"ended at once: {self._last_words()}")
             try:
                 socket.create_connection((_HOST, self.port), 1).close()
