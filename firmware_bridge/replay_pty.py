@@ -23,8 +23,10 @@ from firmware_bridge.replay_pace import ReplayPace
 # Frames that are due together go out in one write of about what a line discipline holds.
 _WRITE_BYTES = 4096
 _LOOK_FOR_READER_S = 0.02
-# A reader that does not empty its input on opening is waited for this long after it appears.
-_SETTLE_S = 0.1
+# A reader that opens a port empties its input a moment later, and what was sent before is lost. It
+# is looked for so often; counted and not timed, for a machine that stalls stalls both sides.
+_SETTLE_LOOKS = 200
+_SETTLE_S = 0.005
 
 
 class PtyReplay:
@@ -133,9 +135,10 @@ class PtyReplay:
         while not self._is_open():
             self._input_was_emptied()
             await asyncio.sleep(_LOOK_FOR_READER_S)
-        settled_s = loop.time() + _SETTLE_S
-        while not self._input_was_emptied() and loop.time() < settled_s:
-            await asyncio.sleep(_SETTLE_S / 20)
+        for _ in range(_SETTLE_LOOKS):
+            if self._input_was_emptied():
+                break
+            await asyncio.sleep(_SETTLE_S)
         return loop.time() - began_s
 
     def _is_open(self) -> bool:
