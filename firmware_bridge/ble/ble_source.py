@@ -52,6 +52,7 @@ class BleSource:
         if profile.gatt is None or profile.gatt.access is Access.READ:
             raise SourceError(sensor, f"{profile.name} has no values that come over BLE")
         self._sensor = sensor
+        self.adapter = adapter
         self._gatt = profile.gatt
         self._address = address.upper()
         self._now_ns = now_ns

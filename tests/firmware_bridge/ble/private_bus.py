@@ -40,8 +40,16 @@ class PrivateBus:
         self._process = await asyncio.create_subprocess_exec(
             DAEMON, f"--config-file={self._config}", "--nofork", "--nopidfile"
         )
-        while not self._socket.exists():
+        while not await self._answers():
             await asyncio.sleep(0.005)
+
+    async def _answers(self) -> bool:
+        try:
+            _, writer = await asyncio.open_unix_connection(self._socket)
+        except OSError:  # not bound yet, or bound and not listening
+            return False
+        writer.close()
+        return True
 
     async def kill(self) -> None:
         if self._process is not None:

@@ -1,4 +1,7 @@
-"""What goes wrong with BlueZ, on a private bus: data come again within 10 s of the watchdog's limit."""
+"""What goes wrong with BlueZ, on a private bus, through bleak's own BlueZ backend.
+
+Data come again within 10 s of the watchdog's limit.
+"""
 
 import asyncio
 import tempfile

@@ -1,0 +1,101 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from broker.settings import SettingError
+from edge_agent.settings import AgentSettings, SensorSettings
+from edge_agent.sources import open_sources
+from firmware_bridge.ble import BleSource
+from firmware_bridge.serial_source import SerialSource
+
+ADDRESS = "F1:00:00:00:00:07"
+
+
+def ble(name="strap", **options):
+    return SensorSettings(name, **({"kind": "ble", "profile": "heart_rate"} | options))
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({"profile": ""}, "sensor.profile"),
+        ({"profile": "hart_rate"}, "sensor.profile"),
+        ({"profile": "model_number"}, "sensor.profile"),
+        ({"profile": "nonin_df2"}, "sensor.profile"),
+        ({"port": "/dev/ttyUSB0"}, "sensor.port"),
+        ({"address": "F1:00:00:00:00"}, "sensor.address"),
+        ({"address": "strap"}, "sensor.address"),
+        ({"adapter": "usb0"}, "sensor.adapter"),
+        ({"interval_s": -1.0}, "sensor.interval_s"),
+        ({"kind": "radio"}, "sensor.kind"),
+    ],
+)
+def test_a_wrong_ble_sensor_is_refused_by_its_key(options, key):
+    with pytest.raises(SettingError) as caught:
+        ble(**options)
+    assert caught.value.key == key
+
+
+def test_a_serial_sensor_needs_a_port():
+    with pytest.raises(SettingError) as caught:
+        SensorSettings("watch")
+    assert caught.value.key == "sensor.port"
+
+
+def agent(*sensors):
+    return AgentSettings("population", "gateway", "model", "state", sensor=sensors)
+
+
+@pytest.mark.parametrize(
+    "sensors",
+    [
+        (ble("one"), ble("two")),
+        (ble("one", address=ADDRESS), ble("two")),
+        (ble("one", profile="HR_2A37"), ble("two")),
+        (ble("one", address=ADDRESS), ble("two", profile="battery", address=ADDRESS.lower())),
+    ],
+)
+def test_sensors_that_could_be_taken_for_each_other_are_refused(sensors):
+    with pytest.raises(SettingError) as caught:
+        agent(*sensors)
+    assert caught.value.key == "sensor.address"
+
+
+def test_sensors_apart_are_accepted():
+    agent(ble("one", address=ADDRESS), ble("two", profile="health_thermometer"))
+
+
+def test_each_kind_has_its_source_and_an_adapter_is_shared():
+    serial, one, two, three = open_sources(
+        (
+            SensorSettings("watch", "/dev/ttyUSB0"),
+            ble("one"),
+            ble("two", profile="health_thermometer"),
+            ble("three", adapter="hci1"),
+        )
+    )
+    assert isinstance(serial, SerialSource)
+    assert isinstance(one, BleSource)
+    assert isinstance(two, BleSource)
+    assert isinstance(three, BleSource)
+    assert one.adapter is two.adapter
+    assert one.adapter is not three.adapter
+    assert [source.sensor for source in (serial, one, two, three)] == [
+        "watch",
+        "one",
+        "two",
+        "three",
+    ]
+
+
+def test_a_gateway_without_ble_sensors_does_not_load_bleak():
+    program = (
+        "import sys; from edge_agent.settings import SensorSettings; "
+        "from edge_agent.sources import open_sources; "
+        "open_sources((SensorSettings('watch', '/dev/ttyUSB0'),)); "
+        "sys.exit('bleak' in sys.modules)"
+    )
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", program], check=False, cwd=root).returncode == 0
