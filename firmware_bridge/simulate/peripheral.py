@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any
 
-from bumble.att import Attribute
+from bumble.att import Attribute, AttributeValue
 from bumble.core import UUID, AdvertisingData
 from bumble.device import Connection, Device
 from bumble.gatt import Characteristic, Service
@@ -24,25 +25,32 @@ class Peripheral:
     Args:
         device: made for it, such as by ``VirtualAir.device``; not powered on.
         profile: any with a ``gatt``.
+        answer: what a control point indicates when it is written, or None for nothing.
+
+    Attributes:
+        requests: what was written to its control points, in order.
 
     Raises:
         ValueError: the profile is not one of Bluetooth.
     """
 
-    def __init__(self, device: Device, profile: Profile[Any]) -> None:
+    def __init__(
+        self,
+        device: Device,
+        profile: Profile[Any],
+        answer: Callable[[bytes], bytes | None] = lambda _: None,
+    ) -> None:
         if profile.gatt is None:
             raise ValueError(f"{profile.name} is no profile of Bluetooth")
         self._gatt = profile.gatt
         self._device = device
         self._value = _characteristic(profile.gatt)
+        self._answer = answer
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._present = False
+        self.requests: list[bytes] = []
         self._controls = [
-            Characteristic[bytes](
-                uuid,
-                Characteristic.Properties.WRITE | Characteristic.Properties.INDICATE,
-                Attribute.Permissions.WRITEABLE,
-                b"",
-            )
-            for uuid in dict.fromkeys(uuid for uuid, _ in profile.gatt.start)
+            self._control(uuid) for uuid in dict.fromkeys(uuid for uuid, _ in profile.gatt.start)
         ]
 
     @property
@@ -58,13 +66,14 @@ class Peripheral:
     async def start(self) -> None:
         """Power on and advertise; again after every disconnect, as sensors do."""
         self._device.add_service(Service(self._gatt.service, [self._value, *self._controls]))
+        self._device.on(Device.EVENT_CONNECTION, self._on_connection)
         await self._device.power_on()
         await self.advertise()
 
     async def advertise(self) -> None:
         """Be found."""
+        self._present = True
         await self._device.start_advertising(
-            auto_restart=True,
             advertising_data=_advertisement(self._gatt.service),
             scan_response_data=bytes(
                 AdvertisingData([(AdvertisingData.COMPLETE_LOCAL_NAME, self._device.name.encode())])
@@ -96,9 +105,42 @@ class Peripheral:
 
     async def leave(self) -> None:
         """End its links and be found no more until ``advertise``."""
+        self._present = False
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         await self._device.stop_advertising()
         await self.drop()
-        await self._device.stop_advertising()
+
+    def _on_connection(self, connection: Connection) -> None:
+        connection.on(Connection.EVENT_DISCONNECTION, self._on_disconnection)
+
+    def _on_disconnection(self, _reason: int) -> None:
+        if self._present:
+            self._begin(self.advertise(), "advertise")
+
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _control(self, uuid: str) -> Characteristic[bytes]:
+        control = Characteristic[bytes](
+            uuid,
+            Characteristic.Properties.WRITE | Characteristic.Properties.INDICATE,
+            Attribute.Permissions.WRITEABLE,
+        )
+        control.value = AttributeValue(write=partial(self._written, control))
+        return control
+
+    def _written(
+        self, control: Characteristic[bytes], connection: Connection, value: bytes
+    ) -> None:
+        self.requests.append(value)
+        answer = self._answer(value)
+        if answer is not None:
+            # Indicated once the write is answered: a peripheral has one procedure at a time.
+            indicating = self._device.indicate_subscriber(connection, control, answer)
+            self._begin(indicating, "control point")
 
     def _connections(self) -> list[Connection]:
         return list(self._device.connections.values())

@@ -7,7 +7,7 @@ from bumble.device import Device, DeviceConfiguration
 from bumble.hci import Address, LeFeatureMask
 from bumble.host import Host
 from bumble.link import LocalLink
-from bumble.pairing import PairingConfig
+from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.transport.common import AsyncPipeSink
 
 _GATEWAY = "F0:00:00:00:00:01"
@@ -40,8 +40,19 @@ class VirtualAir:
         host = Host(controller, AsyncPipeSink(controller))
         config = DeviceConfiguration(name=name, address=Address(address))
         device = Device(config=config, host=host)
-        # "Just works", as sensors without a display or keys bond.
-        device.pairing_config_factory = lambda _connection: PairingConfig(
-            sc=True, mitm=False, bonding=True
-        )
+        device.pairing_config_factory = lambda _connection: _just_works()
         return device
+
+
+def _just_works() -> PairingConfig:
+    """As sensors bond that have neither a display nor keys.
+
+    Without identity keys: their addresses never change here, and have no other to resolve to.
+    """
+    key = PairingDelegate.KeyDistribution.DISTRIBUTE_ENCRYPTION_KEY
+    delegate = PairingDelegate(
+        PairingDelegate.IoCapability.NO_OUTPUT_NO_INPUT,
+        local_initiator_key_distribution=key,
+        local_responder_key_distribution=key,
+    )
+    return PairingConfig(sc=True, mitm=False, bonding=True, delegate=delegate)

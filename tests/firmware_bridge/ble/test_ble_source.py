@@ -11,7 +11,11 @@ import pytest
 
 from firmware_bridge.ble import Adapter, BleSource, LinkLimits
 from firmware_bridge.ble.bleak_radio import BleakRadio
+from firmware_bridge.ble.link_state import State
 from firmware_bridge.errors import SourceError
+from firmware_bridge.gatt import heart_rate
+from firmware_bridge.polar import acc, control_point
+from firmware_bridge.polar.pmd import PmdFrame, PmdType
 from firmware_bridge.profiles import profile
 from firmware_bridge.sample import Mark, Sample
 from firmware_bridge.simulate.bleak_backend import bleak_backends
@@ -31,13 +35,15 @@ class Room:
     def __init__(self, air: VirtualAir, adapter: Adapter) -> None:
         self.air = air
         self.adapter = adapter
-        self._made = 0
+        self.peripherals: list[Peripheral] = []
 
-    async def sensor(self, name: str) -> Peripheral:
-        self._made += 1
-        device = self.air.device(name, f"F1:00:00:00:00:{self._made:02X}")
-        peripheral = Peripheral(device, profile(name))
+    async def sensor(
+        self, name: str, answer: Callable[[bytes], bytes | None] = lambda _: None
+    ) -> Peripheral:
+        device = self.air.device(name, f"F1:00:00:00:00:{len(self.peripherals):02X}")
+        peripheral = Peripheral(device, profile(name), answer)
         await peripheral.start()
+        self.peripherals.append(peripheral)
         return peripheral
 
 
@@ -46,7 +52,12 @@ async def room() -> AsyncIterator[Room]:
     air = VirtualAir()
     scanner, client = bleak_backends(await air.gateway())
     radio = BleakRadio(scanner_backend=scanner, client_backend=client)
-    yield Room(air, Adapter(radio, limits=_LIMITS, rng=np.random.default_rng(1)))
+    here = Room(air, Adapter(radio, limits=_LIMITS, rng=np.random.default_rng(1)))
+    try:
+        yield here
+    finally:
+        for peripheral in here.peripherals:
+            await peripheral.leave()
 
 
 def in_a_room(test: Callable[[Room], Coroutine[Any, Any, None]]) -> None:
@@ -131,5 +142,149 @@ def test_a_link_that_drops_is_connected_again() -> None:
         reading.cancel()
         await asyncio.wait({sending, reading})
         assert source.counters.silent == 0
+
+    in_a_room(test)
+
+
+@asynccontextmanager
+async def reading(*sources: BleSource) -> AsyncIterator[list[Sample]]:
+    """What the sources yield, as it comes."""
+    taken: list[Sample] = []
+
+    async def drain(source: BleSource) -> None:
+        async with aclosing(source.events()) as events:
+            async for event in events:
+                taken.append(event)
+
+    tasks = [asyncio.create_task(drain(source)) for source in sources]
+    try:
+        yield taken
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+
+def test_a_link_that_falls_silent_is_made_anew() -> None:
+    async def test(here: Room) -> None:
+        peripheral = await here.sensor("heart_rate")
+        source = BleSource("sensor", profile("heart_rate"), here.adapter, interval_s=0.05)
+        async with reading(source):
+            await until(lambda: peripheral.subscribed)
+            await peripheral.send(b"\x00\x48")
+            await until(lambda: source.counters.silent == 1)
+            await until(lambda: peripheral.subscribed and source.counters.reopened == 1)
+            await peripheral.send(b"\x00\x49")
+            await until(lambda: source.counters.frames == 2)
+
+    in_a_room(test)
+
+
+def test_a_sensor_that_left_is_waited_for() -> None:
+    async def test(here: Room) -> None:
+        peripheral = await here.sensor("blood_pressure")
+        source = BleSource("cuff", profile("blood_pressure"), here.adapter)
+        async with reading(source):
+            await until(lambda: peripheral.subscribed)
+            await peripheral.leave()
+            await until(lambda: source.supervisor.state is State.SEARCHING)
+            await asyncio.sleep(0.3)
+            assert source.supervisor.state is State.SEARCHING
+            await peripheral.advertise()
+            await until(lambda: peripheral.subscribed)
+        await until(lambda: not peripheral.subscribed)
+
+    in_a_room(test)
+
+
+def test_each_sensor_is_read_by_its_own_source_and_no_two_connect_at_once() -> None:
+    async def test(here: Room) -> None:
+        peripherals = [await here.sensor("heart_rate") for _ in range(4)]
+        sources = [
+            BleSource(f"strap {i}", profile("heart_rate"), here.adapter, address=near.address)
+            for i, near in enumerate(peripherals)
+        ]
+        # The simulated adapter refuses a second connect beside one under way, as real ones do.
+        async with reading(*sources) as taken:
+            await until(lambda: all(near.subscribed for near in peripherals))
+            for i, near in enumerate(peripherals):
+                await near.send(heart_rate.encode(heart_rate.HeartRate(60 + i)))
+            await until(lambda: len(taken) == 4)
+        rates = {sample.sensor: sample.values[0, 0] for sample in taken}
+        assert rates == {f"strap {i}": 60 + i for i in range(4)}
+        assert all(source.counters.failed_connects == 0 for source in sources)
+
+    in_a_room(test)
+
+
+def test_two_sources_never_take_one_peripheral() -> None:
+    async def test(here: Room) -> None:
+        peripherals = [await here.sensor("heart_rate") for _ in range(2)]
+        sources = [BleSource(f"{i}", profile("heart_rate"), here.adapter) for i in range(2)]
+        async with reading(*sources):
+            await until(lambda: all(near.subscribed for near in peripherals))
+
+    in_a_room(test)
+
+
+def test_what_a_decoder_refuses_is_counted() -> None:
+    async def test(here: Room) -> None:
+        peripheral = await here.sensor("heart_rate")
+        source = BleSource("sensor", profile("heart_rate"), here.adapter)
+        async with reading(source) as taken:
+            await until(lambda: peripheral.subscribed)
+            await peripheral.send(b"\x00")
+            await peripheral.send(b"\x00\x48")
+            await until(lambda: len(taken) == 1)
+        assert source.counters.malformed == 1
+        assert source.counters.frames == source.counters.readings == 1
+
+    in_a_room(test)
+
+
+def test_a_sensor_that_waits_to_be_asked_is_asked_and_its_factor_is_used() -> None:
+    chosen = ((control_point.Setting.FACTOR, (0x3F000000,)),)  # 0.5
+    answer = control_point.encode(control_point.ControlResponse(2, PmdType.ACC, 0, settings=chosen))
+    frame = PmdFrame(PmdType.ACC, 0, 0, compressed=True, readings=((10, -10, 2), (11, -9, 3)))
+
+    async def test(here: Room) -> None:
+        peripheral = await here.sensor("polar_acc", lambda _: answer)
+        source = BleSource("strap", profile("polar_acc"), here.adapter)
+        async with reading(source) as taken:
+            await until(lambda: peripheral.subscribed and bool(peripheral.requests))
+            assert peripheral.requests == [request for _, request in acc.PROFILES[0].gatt.start]
+            await until(lambda: source.supervisor.state is State.STREAMING)
+            # The answer comes after the write's own response.
+            await asyncio.sleep(0.1)
+            await peripheral.send(acc.encode(frame))
+            await until(lambda: bool(taken))
+        assert np.array_equal(taken[0].values, np.array(frame.readings) * 0.5)
+
+    in_a_room(test)
+
+
+def test_the_oldest_values_go_when_nobody_takes_them() -> None:
+    async def test(here: Room) -> None:
+        source = BleSource("sensor", profile("heart_rate"), here.adapter)
+        for _ in range(3000):
+            source._received(b"\x00\x48")
+        assert source.counters.overrun == 3000 - 2048
+
+    in_a_room(test)
+
+
+def test_events_are_read_once_at_a_time_and_end_with_close() -> None:
+    async def test(here: Room) -> None:
+        peripheral = await here.sensor("heart_rate")
+        source = BleSource("sensor", profile("heart_rate"), here.adapter)
+        async with reading(source):
+            await until(lambda: peripheral.subscribed)
+            with pytest.raises(RuntimeError, match="being read already"):
+                await anext(source.events())
+        await until(lambda: not peripheral.subscribed)
+        source.close()
+        assert [event async for event in source.events()] == []
 
     in_a_room(test)
