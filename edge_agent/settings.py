@@ -58,12 +58,12 @@ class SensorSettings:
 
     def _check_serial(self) -> None:
         if not self.port:
-            raise SettingError("sensor.port", "is empty")
+            raise SettingError("sensor.port", "a serial sensor needs one")
         require_range("sensor.baudrate", self.baudrate, 300, 4_000_000)
 
     def _check_ble(self) -> None:
         if not self.profile:
-            raise SettingError("sensor.profile", "is empty")
+            raise SettingError("sensor.profile", "a BLE sensor needs one")
         try:
             found = profile(self.profile)
         except UnknownProfileError as error:

@@ -1,14 +1,9 @@
-import subprocess
-import sys
-from pathlib import Path
+"""What a configuration may say of a Bluetooth sensor."""
 
 import pytest
 
 from broker.settings import SettingError
 from edge_agent.settings import AgentSettings, SensorSettings
-from edge_agent.sources import open_sources
-from firmware_bridge.ble import BleSource
-from firmware_bridge.serial_source import SerialSource
 
 ADDRESS = "F1:00:00:00:00:07"
 
@@ -65,37 +60,3 @@ def test_sensors_that_could_be_taken_for_each_other_are_refused(sensors):
 
 def test_sensors_apart_are_accepted():
     agent(ble("one", address=ADDRESS), ble("two", profile="health_thermometer"))
-
-
-def test_each_kind_has_its_source_and_an_adapter_is_shared():
-    serial, one, two, three = open_sources(
-        (
-            SensorSettings("watch", "/dev/ttyUSB0"),
-            ble("one"),
-            ble("two", profile="health_thermometer"),
-            ble("three", adapter="hci1"),
-        )
-    )
-    assert isinstance(serial, SerialSource)
-    assert isinstance(one, BleSource)
-    assert isinstance(two, BleSource)
-    assert isinstance(three, BleSource)
-    assert one.adapter is two.adapter
-    assert one.adapter is not three.adapter
-    assert [source.sensor for source in (serial, one, two, three)] == [
-        "watch",
-        "one",
-        "two",
-        "three",
-    ]
-
-
-def test_a_gateway_without_ble_sensors_does_not_load_bleak():
-    program = (
-        "import sys; from edge_agent.settings import SensorSettings; "
-        "from edge_agent.sources import open_sources; "
-        "open_sources((SensorSettings('watch', '/dev/ttyUSB0'),)); "
-        "sys.exit('bleak' in sys.modules)"
-    )
-    root = Path(__file__).parents[2]
-    assert subprocess.run([sys.executable, "-c", program], check=False, cwd=root).returncode == 0
