@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from bleak import BleakClient, BleakScanner
@@ -54,9 +54,13 @@ class BleakRadio:
             await scanner.start()
         try:
             yield
-        finally:
-            with _translated("scan"):
+        except BaseException:
+            # Whoever cancels must not get the stack's complaint instead.
+            with suppress(LinkError), _translated("scan"):
                 await scanner.stop()
+            raise
+        with _translated("scan"):
+            await scanner.stop()
 
     async def connect(
         self, found: Advertisement, *, bond: bool, dropped: Callable[[], None]
