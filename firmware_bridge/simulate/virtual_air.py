@@ -40,15 +40,17 @@ class VirtualAir:
         host = Host(controller, AsyncPipeSink(controller))
         config = DeviceConfiguration(name=name, address=Address(address))
         device = Device(config=config, host=host)
-        device.pairing_config_factory = lambda _connection: _just_works()
+        bond_just_works(device)
         return device
 
 
-def _just_works() -> PairingConfig:
-    """As sensors bond that have neither a display nor keys.
+def bond_just_works(device: Device) -> None:
+    """Have a device bond as sensors do that have neither a display nor keys."""
+    device.pairing_config_factory = lambda _connection: _just_works()
 
-    Without identity keys: their addresses never change here, and have no other to resolve to.
-    """
+
+def _just_works() -> PairingConfig:
+    # Without identity keys: addresses never change here, and have no other to resolve to.
     key = PairingDelegate.KeyDistribution.DISTRIBUTE_ENCRYPTION_KEY
     delegate = PairingDelegate(
         PairingDelegate.IoCapability.NO_OUTPUT_NO_INPUT,
