@@ -49,10 +49,13 @@ clean:  ## remove what these commands have made
 	rm -rf $(VENV) $(VENV)-other demo-run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The tests run against the broker that people deploy; without it they run against amqtt alone.
+# Those of Bluetooth run against a message bus of their own; without dbus-daemon they are skipped.
 .PHONY: debian
 debian:
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! test -x /usr/sbin/mosquitto; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq mosquitto >/dev/null; \
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+			! { test -x /usr/sbin/mosquitto && command -v dbus-daemon >/dev/null; }; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq mosquitto dbus-daemon >/dev/null; \
 		if command -v systemctl >/dev/null; then systemctl disable --now mosquitto >/dev/null 2>&1 || true; fi; \
 	fi
 

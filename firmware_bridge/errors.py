@@ -3,6 +3,7 @@
 BridgeError
 ├── FrameError          a sensor sent bytes that no strict decoder may accept
 ├── SourceError         a source cannot be opened, or was lost
+├── LinkError           a wireless link did not do what it was asked; its supervisor tries again
 └── RecordingError      a recorded session cannot be read
 """
 
@@ -38,6 +39,20 @@ class SourceError(BridgeError):
     def __init__(self, sensor: str, reason: str) -> None:
         super().__init__(f"sensor {sensor!r}: {reason}")
         self.sensor = sensor
+        self.reason = reason
+
+
+class LinkError(BridgeError):
+    """A wireless link that failed.
+
+    Attributes:
+        doing: what was asked of it, such as ``"connect"``.
+        reason: what the stack said.
+    """
+
+    def __init__(self, doing: str, reason: str) -> None:
+        super().__init__(f"{doing}: {reason}")
+        self.doing = doing
         self.reason = reason
 
 

@@ -38,6 +38,8 @@ class GattLink:
         access: how those values come.
         bond: whether the service's specification asks for an encrypted link.
         start: (characteristic UUID, bytes) to write once subscribed, for sensors that wait.
+        interval_s: longest time between two values of a sensor that is worn and works; None where
+            silence is ordinary, as with a cuff or a scale.
     """
 
     service: str
@@ -45,6 +47,7 @@ class GattLink:
     access: Access = Access.NOTIFY
     bond: bool = False
     start: tuple[tuple[str, bytes], ...] = ()
+    interval_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

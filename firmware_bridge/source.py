@@ -22,6 +22,9 @@ class SourceCounters:
         clock_steps: frames whose time stamp went backwards.
         reopened: times that the source was lost and opened again.
         undescribed: frames of a stream that the sensor has not described yet, dropped.
+        silent: links that were closed because nothing came any more.
+        failed_connects: attempts to connect that led to no stream.
+        overrun: values dropped because nobody took those before them.
     """
 
     frames: int = 0
@@ -32,6 +35,9 @@ class SourceCounters:
     clock_steps: int = 0
     reopened: int = 0
     undescribed: int = 0
+    silent: int = 0
+    failed_connects: int = 0
+    overrun: int = 0
 
 
 class Source(Protocol):

@@ -199,7 +199,7 @@ def _record_octets(m: CgmRecord, *, crc: bool) -> bytes:
     return record + e2e_crc(record).to_bytes(2, "little") if crc else record
 
 
-_LINK = GattLink(sig_uuid(0x181F), sig_uuid(0x2AA7), bond=True)
+_LINK = GattLink(sig_uuid(0x181F), sig_uuid(0x2AA7), bond=True, interval_s=900.0)
 
 PROFILES = (
     Profile(

@@ -143,6 +143,6 @@ PROFILES = (
         encode=encode,
         to_json=to_json,
         to_samples=to_samples,
-        gatt=GattLink(sig_uuid(0x180D), sig_uuid(0x2A37)),
+        gatt=GattLink(sig_uuid(0x180D), sig_uuid(0x2A37), interval_s=2.0),
     ),
 )

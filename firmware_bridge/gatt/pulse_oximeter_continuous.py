@@ -152,6 +152,6 @@ PROFILES = (
         encode=encode,
         to_json=to_json,
         to_samples=to_samples,
-        gatt=GattLink(sig_uuid(0x1822), sig_uuid(0x2A5F), bond=True),
+        gatt=GattLink(sig_uuid(0x1822), sig_uuid(0x2A5F), bond=True, interval_s=2.0),
     ),
 )

@@ -199,7 +199,10 @@ def values_of(m: PmdFrame, scale: float) -> NDArray[np.float32]:
 
 def pmd_link(*starts: bytes) -> GattLink:
     """Where PMD lives; ``starts`` are written to the control point once subscribed."""
-    return GattLink(SERVICE, DATA, start=tuple((CONTROL, start) for start in starts))
+    # PPI is the slowest: a frame every few seconds.
+    return GattLink(
+        SERVICE, DATA, start=tuple((CONTROL, start) for start in starts), interval_s=5.0
+    )
 
 
 def _raw(octets: OctetReader, layout: Layout) -> tuple[tuple[int, ...], ...]:

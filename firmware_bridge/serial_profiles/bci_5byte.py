@@ -148,7 +148,9 @@ PROFILES = (
         to_samples=to_samples,
         # A notification carries several frames; they are cut with the serial link's match.
         gatt=GattLink(
-            "49535343-fe7d-4ae5-8fa9-9fafd205e455", "49535343-1e4d-4bd9-ba61-23c647249616"
+            "49535343-fe7d-4ae5-8fa9-9fafd205e455",
+            "49535343-1e4d-4bd9-ba61-23c647249616",
+            interval_s=1.0,
         ),
         serial=SerialLink(match=match, longest=SIZE, baud=115200),
     ),

@@ -140,6 +140,7 @@ PROFILES = (
             sig_uuid(0xFF12),
             sig_uuid(0xFF02),
             start=((sig_uuid(0xFF01), b"\x9b\x01\x1c"),),
+            interval_s=1.0,
         ),
         serial=SerialLink(match=match, longest=8, baud=115200),
     ),

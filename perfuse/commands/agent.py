@@ -71,12 +71,11 @@ def run(options: argparse.Namespace) -> int:
 
     use_one_arena()
     from edge_agent.agent import Agent
-    from edge_agent.sources import open_source
+    from edge_agent.sources import open_sources
     from perfuse.service import run_until_signal
 
     async def serve(stop: asyncio.Event) -> None:
-        sources = tuple(open_source(sensor) for sensor in settings.sensor)
-        await Agent(settings, artifact, sources).run(stop)
+        await Agent(settings, artifact, open_sources(settings.sensor)).run(stop)
 
     run_until_signal(serve)
     return ExitCode.OK

@@ -1,4 +1,4 @@
-"""``perfuse sensors``: decode sensors' frames."""
+"""``perfuse sensors``: decode sensors' frames, simulate sensors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from perfuse.commands import sensors_simulate
 from perfuse.commands.options import Commands
 from perfuse.exit_codes import ExitCode
 
@@ -19,7 +20,9 @@ fields, or {"error": REASON} for one that the decoder refuses.
 def add_parser(commands: Commands) -> None:
     """Add this command's options."""
     parser = commands.add_parser(
-        "sensors", help="what sensors send", description="Decode what sensors send."
+        "sensors",
+        help="what sensors send",
+        description="Decode what sensors send; be a simulated one.",
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     profiles = actions.add_parser("profiles", help="names of the profiles that can be decoded")
@@ -34,6 +37,7 @@ def add_parser(commands: Commands) -> None:
         "file", type=Path, nargs="?", metavar="FILE", help="standard input when not given"
     )
     decode.set_defaults(run=run_decode)
+    sensors_simulate.add_parser(actions)
 
 
 def run_profiles(options: argparse.Namespace) -> int:

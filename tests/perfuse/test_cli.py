@@ -20,6 +20,7 @@ COMMANDS = [
     ["models", "build"],
     ["sensors"],
     ["sensors", "decode"],
+    ["sensors", "simulate"],
 ]
 
 

@@ -62,7 +62,7 @@ def test_reads_tables_arrays_and_defaults(write):
         (("baudrate = 9600", 'baudrate = "fast"'), 16, "expected a whole number, found a text"),
         (("baudrate = 9600", "baudrate = 1"), 16, "sensor.baudrate: 1 is outside 300 to 4e+06"),
         (("baudrate = 9600", "baudrate = true"), 16, "expected a whole number, found true or"),
-        (('port = "/dev/ttyUSB1"\n', ""), 13, "missing key 'sensor.port'"),
+        (('port = "/dev/ttyUSB1"\n', ""), 13, "sensor.port: a serial sensor needs one"),
         (('gateway = "bed-12"', 'gateway = "bed 12"'), 2, "gateway 'bed 12': use 1 to 64 of"),
         (("mqtts://broker", "http://broker"), 7, "broker.url: 'http://broker"),
         (('classes = ["PEN"]', "classes = [1]"), 19, "alert.classes: expected a text"),

@@ -1,0 +1,1 @@
+"""Simulated Bluetooth sensors: real GATT servers on a virtual radio. Needs the extra ``sim``."""
