@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from dataclasses import dataclass, field
 
 from broker.protocol.messages import MAX_CHUNK_BYTES
 from broker.settings import BrokerSettings, SettingError, require_range, require_topic_name
-from firmware_bridge.profile import Access
-from firmware_bridge.profiles import UnknownProfileError, profile
 
 SENSOR_KINDS = ("serial", "ble")
-
-_ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
-_ADAPTER = re.compile(r"hci[0-9]{1,3}")
-_LONGEST_INTERVAL_S = 7 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +44,10 @@ class SensorSettings:
                 "sensor.kind", f"{self.kind!r} is not one of {', '.join(SENSOR_KINDS)}"
             )
         if self.kind == "ble":
-            self._check_ble()
+            # A gateway without BLE sensors does not pay for the profiles' memory.
+            from edge_agent.ble_settings import require_ble  # noqa: PLC0415  # as above
+
+            require_ble(self)
         else:
             self._check_serial()
 
@@ -60,23 +55,6 @@ class SensorSettings:
         if not self.port:
             raise SettingError("sensor.port", "a serial sensor needs one")
         require_range("sensor.baudrate", self.baudrate, 300, 4_000_000)
-
-    def _check_ble(self) -> None:
-        if not self.profile:
-            raise SettingError("sensor.profile", "a BLE sensor needs one")
-        try:
-            found = profile(self.profile)
-        except UnknownProfileError as error:
-            raise SettingError("sensor.profile", str(error)) from error
-        if found.gatt is None or found.gatt.access is Access.READ:
-            raise SettingError("sensor.profile", f"{found.name} has no values that come over BLE")
-        if self.port:
-            raise SettingError("sensor.port", "is for serial sensors")
-        if self.address and not _ADDRESS.fullmatch(self.address):
-            raise SettingError("sensor.address", f"{self.address!r} is no Bluetooth address")
-        if self.adapter and not _ADAPTER.fullmatch(self.adapter):
-            raise SettingError("sensor.adapter", f"{self.adapter!r} is not like 'hci0'")
-        require_range("sensor.interval_s", self.interval_s, 0, _LONGEST_INTERVAL_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,19 +133,9 @@ class AgentSettings:
         names = [sensor.name for sensor in self.sensor]
         if len(set(names)) != len(names):
             raise SettingError("sensor.name", "two sensors have one name")
-        _require_apart(self.sensor)
+        if ble := [sensor for sensor in self.sensor if sensor.kind == "ble"]:
+            from edge_agent.ble_settings import require_apart  # noqa: PLC0415  # as above
+
+            require_apart(ble)
         require_range("example_capacity", self.example_capacity, 1, 10**7)
         require_range("chunk_bytes", self.chunk_bytes, 256, MAX_CHUNK_BYTES)
-
-
-def _require_apart(sensors: tuple[SensorSettings, ...]) -> None:
-    """Two BLE sensors must not take each other's place when they come back in another order."""
-    ble = [sensor for sensor in sensors if sensor.kind == "ble"]
-    addresses = Counter(sensor.address.upper() for sensor in ble if sensor.address)
-    for address, count in addresses.items():
-        if count > 1:
-            raise SettingError("sensor.address", f"two sensors have {address}")
-    profiles = Counter(profile(sensor.profile).name for sensor in ble)
-    for sensor in ble:
-        if not sensor.address and profiles[profile(sensor.profile).name] > 1:
-            raise SettingError("sensor.address", f"several sensors are {sensor.profile}; say which")

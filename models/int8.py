@@ -14,10 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tflite.Model import Model
-from tflite.SubGraph import SubGraph
-from tflite.Tensor import Tensor
-from tflite.TensorType import TensorType
 
 from models.artifact import Artifact
 from models.errors import ArtifactError, ParameterError
@@ -25,6 +21,7 @@ from models.examples import checked_examples
 from models.interpreter import open_interpreter
 from models.scores import answer
 from models.spec import ModelSpec
+from models.tflite_schema import Model, SubGraph, Tensor, TensorType
 from models.vector import checked_vector
 
 # As in the training graph: a span below this would make a scale of 0.
