@@ -1,0 +1,109 @@
+"""What the aggregator's process adds to its core; a federation is run with the agent's tests."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import typing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from broker.aggregator import events
+from broker.aggregator.errors import StateError
+from broker.aggregator.events import RoundAbandoned, RoundCommitted
+from broker.aggregator.service import AggregatorService, describe, task_of
+from broker.aggregator.settings import AggregatorSettings
+from broker.deploy.embedded import EmbeddedBroker
+from broker.link import MqttLink
+from broker.protocol import wire
+from broker.protocol.effects import Publish, Subscribe
+from broker.protocol.messages import AggregatorPresence, PlanKind
+from broker.protocol.topics import Topics
+from broker.settings import BrokerSettings
+from models.artifact import load_artifact
+
+LIMIT_S = 20.0
+ARTIFACT = load_artifact("heart-logistic")
+
+
+class Watcher:
+    """Sees the aggregator's presence."""
+
+    def __init__(self) -> None:
+        self.link: MqttLink
+        self.seen: list[AggregatorPresence] = []
+        self.changed = asyncio.Event()
+
+    def connected(self) -> None:
+        self.link.apply(Subscribe(Topics("ward").aggregator))
+
+    def disconnected(self) -> None:
+        pass
+
+    def published(self, token: str) -> None:
+        pass
+
+    def received(self, topic: str, payload: bytes) -> None:
+        self.seen.append(wire.decode(payload, AggregatorPresence))
+        self.changed.set()
+
+
+def test_it_says_that_it_is_there_and_in_the_end_that_it_is_not(
+    broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    async def scenario() -> list[AggregatorPresence]:
+        watcher, settings = Watcher(), BrokerSettings(broker.url)
+        watcher.link = MqttLink(settings, "watcher", Publish("w", b""), watcher)
+        watcher.link.open()
+        stop = asyncio.Event()
+        service = AggregatorService(AggregatorSettings("ward"), settings, ARTIFACT, tmp_path)
+        running = asyncio.create_task(service.run(stop))
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                for online in (True, False):
+                    while not any(presence.online is online for presence in watcher.seen):
+                        watcher.changed.clear()
+                        await watcher.changed.wait()
+                    stop.set()
+                await running
+        finally:
+            await watcher.link.close()
+        return watcher.seen
+
+    seen = asyncio.run(scenario())
+    assert seen == [AggregatorPresence(1, online=True), AggregatorPresence(1, online=False)]
+
+
+def test_a_task_is_what_the_artifact_says() -> None:
+    task = task_of(ARTIFACT)
+    assert task.artifact.hex() == ARTIFACT.spec.digest
+    assert np.array_equal(task.initial, ARTIFACT.initial_parameters())
+    assert (task.channels, task.normalisation) == (13, ARTIFACT.spec.normalisation)
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    settings = AggregatorSettings("ward")
+    with pytest.raises(StateError, match="Not a directory"):
+        AggregatorService(settings, BrokerSettings(), ARTIFACT, tmp_path / "file" / "state")
+
+
+def test_every_event_has_its_line() -> None:
+    for kind in typing.get_args(events.Event):
+        values = [
+            0.5 if h == "float" else "x" if h == "str" else 1 for h in kind.__annotations__.values()
+        ]
+        level, line = describe(kind(*values))
+        assert level in (logging.INFO, logging.WARNING)
+        assert line
+
+
+def test_what_went_wrong_is_a_warning() -> None:
+    assert describe(RoundAbandoned(3, 5, 1)) == (
+        logging.WARNING,
+        "round 3 is abandoned: 1 of 5 reported; trying again",
+    )
+    level, line = describe(RoundCommitted(3, PlanKind.TRAIN, 2, 5, 4))
+    assert (level, line) == (logging.INFO, "round 3 is committed: version 2 of 4/5 updates")

@@ -1,0 +1,199 @@
+"""The agent as a whole: real sensors' frames, a real broker, a real aggregator, one process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from broker.aggregator.round_log import RoundLog
+from broker.aggregator.service import AggregatorService
+from broker.aggregator.settings import AggregatorSettings, RoundSettings, TrainingSettings
+from broker.deploy.embedded import EmbeddedBroker
+from broker.protocol.model_blob import pack_model, unpack_model
+from broker.settings import BrokerSettings
+from edge_agent.agent import Agent
+from edge_agent.alerts import AlertLog
+from edge_agent.errors import StorageError
+from edge_agent.examples import ExampleStore
+from edge_agent.journal import Journal
+from edge_agent.labels import Annotation
+from edge_agent.settings import AgentSettings, AlertSettings
+from firmware_bridge.recording import RecordedSession, Segment
+from firmware_bridge.replay import ReplaySource
+from firmware_bridge.sample import Channel
+from models.artifact import Artifact
+from models.normalisation import Normalisation
+
+LIMIT_S = 60.0
+STEP_NS = 20_000_000
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    broker = EmbeddedBroker(tmp_path_factory.mktemp("broker"))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+def session(artifact: Artifact, seed: int, label: bool = True) -> RecordedSession:
+    """Three exercises after each other, each swinging at its own rhythm."""
+    generator = np.random.default_rng(seed)
+    segments = []
+    for kind in range(3):
+        time = np.arange(3000)[:, None]
+        swing = 5 + 2 * np.sin(2 * np.pi * (1 + 2 * kind) * time / 100 + np.arange(6))
+        readings = (swing + 0.2 * generator.normal(size=swing.shape)).astype(np.float32)
+        name = artifact.spec.classes[kind] if label else None
+        segments.append(Segment(name, kind * 4000 * STEP_NS, readings))
+    channels = tuple(Channel(c.name, c.unit) for c in artifact.spec.channels)
+    return RecordedSession(channels, STEP_NS, tuple(segments))
+
+
+def agent(
+    artifact: Artifact,
+    broker: str,
+    state: Path,
+    *,
+    seed: int = 0,
+    label: bool = True,
+    alert: AlertSettings | None = None,
+) -> Agent:
+    settings = AgentSettings(
+        "ward",
+        state.name,
+        "shoulder-cnn1d",
+        str(state),
+        broker=BrokerSettings(broker),
+        alert=alert or AlertSettings(),
+    )
+    return Agent(
+        settings, artifact, (ReplaySource("watch", session(artifact, seed, label), math.inf),)
+    )
+
+
+async def federate(
+    artifact: Artifact, broker: str, state: Path, agents: list[Agent], rounds: int
+) -> None:
+    """Run an aggregator to its end beside the agents."""
+    settings = AggregatorSettings(
+        "ward",
+        RoundSettings(rounds=rounds, min_examples=20, deadline_s=30),
+        TrainingSettings(local_epochs=4, learning_rate=0.05),
+        chunk_bytes=4096,
+    )
+    service = AggregatorService(settings, BrokerSettings(broker), artifact, state)
+    stop = asyncio.Event()
+    async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as tasks:
+        for found in agents:
+            tasks.create_task(found.run(stop))
+        await service.run(asyncio.Event())
+        stop.set()
+
+
+def test_two_gateways_train_a_model_together_and_go_on_where_they_were(
+    artifact: Artifact, broker: EmbeddedBroker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    digest = bytes.fromhex(artifact.spec.digest)
+    initial = artifact.initial_parameters()
+
+    def version(state: Path) -> tuple[int, np.ndarray]:
+        with closing(RoundLog(state / "rounds.sqlite", "ward", digest)) as log:
+            newest = log.latest_version()
+            assert newest is not None
+            found = unpack_model(log.blob(newest), digest, artifact.spec.parameters)
+        return found[0], found[2]
+
+    def together(rounds: int) -> None:
+        agents = [
+            agent(artifact, broker.url, tmp_path / name, seed=seed)
+            for seed, name in enumerate(("g1", "g2"))
+        ]
+        asyncio.run(federate(artifact, broker.url, tmp_path / "aggregator", agents, rounds))
+
+    with caplog.at_level(logging.WARNING):
+        together(2)
+    number, parameters = version(tmp_path / "aggregator")
+    assert number == 2
+    assert not np.array_equal(parameters, initial)
+    assert [r.message for r in caplog.records if "dropped" in r.message] == []
+    for name in ("g1", "g2"):
+        with closing(
+            Journal(tmp_path / name / "journal.sqlite", f"ward/{name}", digest)
+        ) as journal:
+            # The statistics and two rounds, each with its receipt; and a model that is installed.
+            assert [journal.has_answered(f"ward.{n}") for n in (1, 2, 3, 4)] == [True] * 3 + [False]
+            assert journal.pending() is None
+            assert journal.latest_model() is not None
+        shape = artifact.spec.input_shape
+        with closing(ExampleStore(tmp_path / name / "examples.sqlite", shape, 4096)) as store:
+            assert store.labelled(artifact.spec.classes) >= 80
+
+    together(4)
+    number, further = version(tmp_path / "aggregator")
+    assert number == 4
+    assert not np.array_equal(further, parameters)
+
+
+def test_windows_are_alerted_on_and_annotated_without_a_broker(
+    artifact: Artifact, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a gateway does for its wearer never waits for the link."""
+    state = tmp_path / "g1"
+    nowhere = f"mqtt://127.0.0.1:{EmbeddedBroker(tmp_path / 'none', 'amqtt').port}"
+    digest = bytes.fromhex(artifact.spec.digest)
+    state.mkdir()
+    with closing(Journal(state / "journal.sqlite", "ward/g1", digest)) as journal:
+        known = Normalisation((5.0,) * 6, (1.5,) * 6)
+        blob = pack_model(7, digest, known, artifact.initial_parameters())
+        journal.keep_model(7, b"d" * 32, blob)
+    found = agent(
+        artifact,
+        nowhere,
+        state,
+        label=False,
+        alert=AlertSettings(classes=artifact.spec.classes, min_probability=0.0, consecutive=2),
+    )
+
+    async def scenario() -> int:
+        stop = asyncio.Event()
+        running = asyncio.create_task(found.run(stop))
+        async with asyncio.timeout(LIMIT_S):
+            while not (labelled := found.annotate(Annotation(0, 2000 * STEP_NS, "PEN"))):
+                await asyncio.sleep(0)
+            stop.set()
+            await running
+        return labelled
+
+    with caplog.at_level(logging.WARNING, "edge_agent"):
+        assert asyncio.run(scenario()) >= 1
+    with closing(AlertLog(state / "alerts.sqlite")) as log:
+        alerts = log.all()
+    assert alerts
+    assert alerts[0].detection.version == 7
+    assert any(record.message.startswith("ALERT") for record in caplog.records)
+
+
+@pytest.mark.parametrize("name", ["journal.sqlite", "examples.sqlite", "alerts.sqlite"])
+def test_a_state_file_that_cannot_be_used_is_named(
+    artifact: Artifact, tmp_path: Path, name: str
+) -> None:
+    state = tmp_path / "g1"
+    state.mkdir()
+    (state / name).write_bytes(b"not a database, whatever its name says" * 40)
+    with pytest.raises(StorageError, match="not a database") as caught:
+        agent(artifact, "mqtt://127.0.0.1:1", state)
+    assert caught.value.path.endswith(name)
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(artifact: Artifact, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="Not a directory"):
+        agent(artifact, "mqtt://127.0.0.1:1", tmp_path / "file" / "g1")
