@@ -15,11 +15,12 @@ from broker.aggregator.settings import TrainingSettings
 from perfuse.simulation.run import SimulationOptions, simulate
 
 ROUNDS = 60
+EPOCHS = 3
 SEEDS = (0, 1, 2)
 # file, clients, model, figure, learning rate
 TASKS = (
-    ("shoulder_watch_50hz", "subject", "shoulder-cnn1d", "macro_f1", 0.05),
-    ("hmp_wrist_32hz", "subject", "hmp-cnn1d", "macro_f1", 0.05),
+    ("shoulder_watch_50hz", "subject", "shoulder-cnn1d", "macro_f1", 0.04),
+    ("hmp_wrist_32hz", "subject", "hmp-cnn1d", "macro_f1", 0.03),
     ("heart_4sites", "site", "heart-logistic", "accuracy", 0.01),
     ("heart_4sites", "site", "heart-svm", "accuracy", 0.01),
     ("heart_4sites", "site", "heart-mlp", "accuracy", 0.01),
@@ -30,16 +31,15 @@ COLUMNS = ("federated", "pooled", "local_only", "majority")
 def main() -> None:
     directory = Path(sys.argv[1])
     wanted = set(sys.argv[2:])
-    print(f"{ROUNDS} rounds, 5 local epochs, codec q8; held-out clients\n")
+    print(f"{ROUNDS} rounds, {EPOCHS} local epochs, codec q8; held-out clients\n")
     print(f"{'model':<16} {'seed':>4} {'figure':<9}" + "".join(f"{c:>11}" for c in COLUMNS))
     for name, clients, model, figure, rate in TASKS:
         if wanted and model not in wanted:
             continue
-        rows = [
-            run(directory / f"{name}.npz", clients, model, figure, rate, seed) for seed in SEEDS
-        ]
-        for seed, row in zip(SEEDS, rows, strict=True):
-            show(model, str(seed), figure, row)
+        rows = []
+        for seed in SEEDS:
+            rows.append(run(directory / f"{name}.npz", clients, model, figure, rate, seed))
+            show(model, str(seed), figure, rows[-1])
         show(model, "mean", figure, [sum(column) / len(rows) for column in zip(*rows, strict=True)])
 
 
@@ -53,7 +53,7 @@ def run(data: Path, clients: str, model: str, figure: str, rate: float, seed: in
             holdout=0.25,
             rounds=ROUNDS,
             cohort=0,
-            training=TrainingSettings(local_epochs=5, learning_rate=rate),
+            training=TrainingSettings(local_epochs=EPOCHS, learning_rate=rate),
             seed=seed,
             processes=1,
             with_baselines=True,

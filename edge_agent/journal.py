@@ -9,9 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from broker.durable import open_durable
 from broker.protocol import wire
 from broker.protocol.messages import ReceiptStatus, UpdateId, UpdateOffer
+from edge_agent.control_variate import ControlVariate
 from edge_agent.errors import StorageError
 from edge_agent.storage import storing, writing
 
@@ -26,6 +29,9 @@ CREATE TABLE IF NOT EXISTS outgoing (
     offer BLOB, payload BLOB);
 CREATE TABLE IF NOT EXISTS model (
     version INTEGER PRIMARY KEY, digest BLOB NOT NULL, blob BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS control (
+    id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, reach REAL NOT NULL,
+    base BLOB NOT NULL, own BLOB NOT NULL);
 """
 _PENDING = "pending"
 
@@ -73,8 +79,10 @@ class Journal:
                 self._set(name, value)
         return True
 
-    def add_update(self, offer: UpdateOffer, payload: bytes) -> None:
-        """Write an update before its first byte is sent.
+    def add_update(
+        self, offer: UpdateOffer, payload: bytes, variate: ControlVariate | None = None
+    ) -> None:
+        """Write an update before its first byte is sent, and with it what the next round needs.
 
         Raises:
             StorageError: its plan was answered before.
@@ -85,6 +93,20 @@ class Journal:
                 "INSERT INTO outgoing VALUES (?,?,?,?,?)",
                 (key.sequence, key.plan, _PENDING, wire.encode(offer), payload),
             )
+            if variate is not None:
+                base, own = (v.astype("<f4").tobytes() for v in (variate.base, variate.own))
+                self._db.execute(
+                    "INSERT OR REPLACE INTO control VALUES (1,?,?,?,?)",
+                    (variate.version, variate.reach, base, own),
+                )
+
+    def control_variate(self) -> ControlVariate | None:
+        """Return what the last round with a control variate left."""
+        row = self._row("SELECT version, base, own, reach FROM control")
+        if row is None:
+            return None
+        base, own = (np.frombuffer(blob, "<f4").astype(np.float32) for blob in row[1:3])
+        return ControlVariate(row[0], base, own, row[3])
 
     def pending(self) -> tuple[UpdateOffer, bytes] | None:
         """Return the oldest update without a receipt, and its payload."""

@@ -35,6 +35,7 @@ from broker.protocol.model_blob import unpack_model
 from broker.protocol.statistics import STATISTICS_CODEC, encode_sums
 from broker.protocol.topics import Topics
 from broker.protocol.transfer import Assembly, refer
+from edge_agent.control_variate import ControlVariate, control_variate, reach_of
 from edge_agent.journal import Journal
 from edge_agent.trainer import Summed, Trained
 from edge_agent.upload import Upload
@@ -67,11 +68,13 @@ class StartWork:
 
     Attributes:
         seed: of what is random in this gateway's work for this plan.
+        correction: float32[P] added to every gradient, or ``None``.
     """
 
     plan: Plan
     model: Model | None
     seed: tuple[int, int]
+    correction: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +344,9 @@ class Participant:
         if plan.kind is PlanKind.TRAIN and model is None:
             return
         self._working = plan.plan
-        self._effects.append(StartWork(plan, model, self._seed(plan)))
+        self._effects.append(
+            StartWork(plan, model, self._seed(plan), self._correction(plan, model))
+        )
 
     def _drop_plan(self, why: str) -> None:
         if self._plan is not None and self._working == self._plan.plan:
@@ -350,12 +355,26 @@ class Participant:
             self._effects.append(Note(f"plan {self._plan.plan} given up: {why}"))
         self._plan = None
 
+    def _correction(self, plan: Plan, model: Model | None) -> NDArray[np.float32] | None:
+        if model is None or not plan.training.scaffold:
+            return None
+        variate = self._journal.control_variate()
+        return None if variate is None else variate.correction(model.version, model.parameters)
+
+    def _variate(self, plan: Plan, result: Trained) -> ControlVariate | None:
+        model = None if plan.model is None else self._held(plan.model)
+        reach = reach_of(plan.training, result.steps)
+        if model is None or not plan.training.scaffold or reach <= 0:
+            return None
+        correction = self._correction(plan, model)
+        return control_variate(plan.version, model.parameters, result.delta, correction, reach)
+
     def _journal_update(self, plan: Plan, result: Trained | Summed) -> None:
-        loss = 0.0
+        loss, variate = 0.0, None
         if isinstance(result, Trained):
             generator = np.random.default_rng((*self._seed(plan), 1))
             payload = codec(plan.codec).compress(result.delta, generator)
-            loss = result.loss
+            loss, variate = result.loss, self._variate(plan, result)
         else:
             payload = encode_sums(result.sums)
         sequence = self._journal.next_counter("sequence")
@@ -366,7 +385,7 @@ class Participant:
             loss,
             refer(payload, self._identity.chunk_bytes),
         )
-        self._journal.add_update(offer, payload)
+        self._journal.add_update(offer, payload, variate)
 
     def _resume_upload(self, now: float) -> None:
         if self._upload is None and (pending := self._journal.pending()) is not None:

@@ -16,6 +16,8 @@ from models.normalisation import ChannelSums, Normalisation
 from models.spec import CLASSIFICATION
 from models.trainable import TrainableModel
 
+Step = Callable[[NDArray[np.float32], NDArray[np.int32]], float]
+
 
 class Examples(Protocol):
     """What training reads; :class:`~edge_agent.examples.ExampleStore` is one."""
@@ -31,11 +33,18 @@ class Examples(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """What a plan asked for: delta float32[P], over how many examples, and the last mean loss."""
+    """What a plan asked for.
+
+    Attributes:
+        delta: float32[P], trained less base.
+        loss: mean over the last epoch.
+        steps: optimizer steps taken.
+    """
 
     delta: NDArray[np.float32]
     num_examples: int
     loss: float
+    steps: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,25 +74,41 @@ class Trainer:
         normalisation: Normalisation,
         generator: np.random.Generator,
         stopped: Callable[[], bool] = lambda: False,
+        correction: NDArray[np.float32] | None = None,
     ) -> Trained | None:
         """Train from ``base`` float32[P]; ``None`` when ``stopped`` said so between two steps.
+
+        ``correction`` float32[P] is added to every gradient.
 
         Raises:
             TrainingError: fewer examples than the plan asks for, or a loss that is not finite.
         """
         ids = self._ids(plan.min_examples)
+        training = plan.training
+
+        def step(x: NDArray[np.float32], y: NDArray[np.int32]) -> float:
+            return self._model.train_step(
+                normalisation.apply(x),
+                y,
+                np.ones(len(x), np.float32),
+                learning_rate=training.learning_rate,
+                momentum=training.momentum,
+                mu=training.mu,
+                correction=correction,
+            )
+
         self._model.restore(base)
-        loss = 0.0
-        for _ in range(plan.training.local_epochs):
-            losses = self._epoch(plan, generator.permutation(ids), normalisation, stopped)
-            if losses is None:
+        loss, steps = 0.0, 0
+        for _ in range(training.local_epochs):
+            epoch = self._epoch(generator.permutation(ids), step, stopped)
+            if epoch is None:
                 return None
-            loss = losses
+            loss, steps = epoch[0], steps + epoch[1]
         delta = self._model.parameters() - base
         # ``not <=`` for NaN is neither.
         if not (abs(loss) <= MAX_MAGNITUDE and (np.abs(delta) <= MAX_MAGNITUDE).all()):
             raise TrainingError(f"the loss diverged to {loss}; nothing is sent")
-        return Trained(delta, len(ids), loss)
+        return Trained(delta, len(ids), loss, steps)
 
     def sum(self, plan: Plan) -> Summed:
         """Sum each channel's readings over the examples, batch by batch.
@@ -99,33 +124,22 @@ class Trainer:
         return Summed(sums.to_vector(), len(ids))
 
     def _epoch(
-        self,
-        plan: Plan,
-        ids: NDArray[np.int64],
-        normalisation: Normalisation,
-        stopped: Callable[[], bool],
-    ) -> float | None:
-        training = plan.training
-        total, seen = 0.0, 0
+        self, ids: NDArray[np.int64], step: Step, stopped: Callable[[], bool]
+    ) -> tuple[float, int] | None:
+        """Return the mean loss and the steps taken; ``None`` when stopped."""
+        total, seen, steps = 0.0, 0, 0
         for batch in self._batches(ids):
             if stopped():
                 return None
             x, y = self._examples.batch(batch, self._model.spec.classes)
             if not len(x):
                 continue  # the store has let go of all of them since
-            loss = self._model.train_step(
-                normalisation.apply(x),
-                y,
-                np.ones(len(x), np.float32),
-                learning_rate=training.learning_rate,
-                momentum=training.momentum,
-                mu=training.mu,
-            )
-            total += loss * len(x)
+            total += step(x, y) * len(x)
             seen += len(x)
+            steps += 1
         if not seen:
             raise TrainingError("every example was let go of while training")
-        return total / seen
+        return total / seen, steps
 
     def _ids(self, min_examples: int) -> NDArray[np.int64]:
         ids = self._examples.ids(self._labels)

@@ -71,4 +71,6 @@ def perform(
         return trainer.sum(work.plan)
     generator = np.random.default_rng(work.seed)
     model = work.model
-    return trainer.train(work.plan, model.parameters, model.normalisation, generator, stopped)
+    return trainer.train(
+        work.plan, model.parameters, model.normalisation, generator, stopped, work.correction
+    )

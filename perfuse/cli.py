@@ -76,6 +76,7 @@ _ERRORS = (
     ("broker.deploy.embedded", "BrokerError", ExitCode.UNAVAILABLE),
     ("broker.aggregator.errors", "StateError", ExitCode.STATE),
     ("edge_agent.errors", "StorageError", ExitCode.STATE),
+    ("edge_agent.errors", "TrainingError", ExitCode.FAILED),
     ("models.errors", "RuntimeMissingError", ExitCode.UNAVAILABLE),
     ("models.errors", "RequestError", ExitCode.USAGE),
     ("models.errors", "ModelError", ExitCode.DATA),

@@ -247,6 +247,7 @@ class Coordinator:
                 training.learning_rate_at(version or 0, settings.rounds.rounds),
                 training.momentum,
                 training.mu,
+                training.scaffold,
             ),
             min_examples=settings.rounds.min_examples,
             deadline_unix_s=now + settings.rounds.deadline_s,

@@ -55,15 +55,17 @@ class TrainingSettings:
         learning_rate: of the first round.
         schedule: ``"constant"``, or ``"cosine"`` down to a twentieth over a known number of rounds.
         momentum: of SGD.
-        mu: weight of FedProx's proximal term; 0 is FedAvg.
+        mu: weight of FedProx's proximal term; 0 is none.
+        scaffold: whether gateways correct their steps by control variates; costs no bytes.
         codec: of the updates; see :mod:`broker.protocol.compression`.
     """
 
     local_epochs: int = 1
-    learning_rate: float = 0.05
+    learning_rate: float = 0.04
     schedule: str = "cosine"
     momentum: float = 0.9
     mu: float = 0.0
+    scaffold: bool = True
     codec: str = DEFAULT_CODEC
 
     def __post_init__(self) -> None:

@@ -93,12 +93,19 @@ class BlobReference:
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """How to train locally: FedAvg (McMahan 2017), with FedProx's mu (Li 2020) when not 0."""
+    """How to train locally: FedAvg (McMahan et al. 2017).
+
+    Attributes:
+        mu: weight of FedProx's proximal term (Li et al. 2020); 0 is none.
+        scaffold: correct each step for how this gateway's gradient differs from the others'
+            (Karimireddy et al. 2020), as far as the gateway can tell.
+    """
 
     local_epochs: Annotated[int, Bound(1, 10_000)]
     learning_rate: Annotated[float, Bound(0, 1000)]
-    momentum: Annotated[float, Bound(0, 1)]
+    momentum: Annotated[float, Bound(0, 0.9999)]
     mu: Annotated[float, Bound(0, 1000)]
+    scaffold: bool = False
 
 
 @message_type("plan")

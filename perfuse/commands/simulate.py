@@ -39,7 +39,7 @@ def add_parser(commands: Commands) -> None:
     add(
         "--local-epochs",
         type=whole(1, 10_000),
-        default=5,
+        default=3,
         metavar="E",
         help="epochs that a gateway trains in a round (%(default)s)",
     )
@@ -53,7 +53,7 @@ def add_parser(commands: Commands) -> None:
     add(
         "--learning-rate",
         type=number(1e-8, 1000),
-        default=0.05,
+        default=0.04,
         metavar="LR",
         help="of the first round (%(default)s)",
     )
@@ -69,6 +69,11 @@ def add_parser(commands: Commands) -> None:
         type=number(0, 1000),
         default=0.0,
         help="weight of FedProx's proximal term (%(default)s)",
+    )
+    add(
+        "--no-scaffold",
+        action="store_true",
+        help="plain FedAvg: no control variates against the gateways' drift",
     )
     add("--codec", default="default", help="of the updates: none, q8 or default (%(default)s)")
     add("--seed", type=whole(0, 2**40), default=0, metavar="S", help="(%(default)s)")
@@ -100,6 +105,7 @@ def run(options: argparse.Namespace) -> int:
         schedule=options.schedule,
         momentum=options.momentum,
         mu=options.mu,
+        scaffold=not options.no_scaffold,
         codec=DEFAULT_CODEC if options.codec == "default" else options.codec,
     )
     print(f"{'version':>7}  {'reported':>8}  {'accuracy':>8}  {'macro-F1':>8}  "

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from broker.durable import open_durable
 from broker.protocol.messages import BlobReference, ReceiptStatus, UpdateId, UpdateOffer
+from edge_agent.control_variate import ControlVariate
 from edge_agent.errors import StorageError
 from edge_agent.journal import Journal
 
@@ -203,3 +205,20 @@ def test_nothing_is_left_open_by_a_failed_open(path: Path) -> None:
         db.execute("INSERT INTO meta VALUES ('format', 99)")
     with pytest.raises(StorageError, match="another format"):
         Journal(path, "ward/g1", ARTIFACT)
+
+
+def test_a_control_variate_is_written_with_its_update_or_not_at_all(
+    journal: Journal, path: Path
+) -> None:
+    assert journal.control_variate() is None
+    base, own = np.arange(3, dtype=np.float32), np.array([1.5, -2.0, 0.25], np.float32)
+    journal.add_update(offer(1), b"one", ControlVariate(4, base, own, 0.75))
+    with pytest.raises(StorageError, match="UNIQUE"):
+        journal.add_update(offer(1), b"two", ControlVariate(5, own, base, 0.5))
+    journal.close()
+    with closing(Journal(path, "ward/g1", ARTIFACT)) as again:
+        kept = again.control_variate()
+        assert kept is not None
+        assert (kept.version, kept.reach) == (4, 0.75)
+        assert np.array_equal(kept.base, base)
+        assert np.array_equal(kept.own, own)

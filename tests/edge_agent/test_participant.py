@@ -179,7 +179,7 @@ def working(gateway: Participant, asked: Plan) -> StartWork:
 
 def uploading(gateway: Participant, number: int = 1) -> UpdateOffer:
     work = working(gateway, plan(number))
-    (offer,) = offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5), NOW))
+    (offer,) = offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW))
     return offer
 
 
@@ -350,7 +350,7 @@ def test_a_bad_blob_leaves_the_plan_that_is_worked_on(gateway: Participant) -> N
     bad = refer(b"no model", 512)
     hear(gateway, announcement(1, model=bad))
     hear(gateway, next(cut(b"no model", bad, [0])))
-    assert len(offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5), NOW))) == 1
+    assert len(offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW))) == 1
 
 
 def test_a_chunk_of_wrong_content_is_noted(gateway: Participant) -> None:
@@ -480,7 +480,7 @@ def test_compression_is_seeded_by_plan_and_gateway(tmp_path: Path) -> None:
         journal = Journal(tmp_path / run, "ward/g1", ARTIFACT)
         found = up(Participant(IDENTITY, journal))
         work = working(found, plan(codec="q8"))
-        offers_made += offers(found.worked(work.plan, Trained(DELTA, 50, 0.5), NOW))
+        offers_made += offers(found.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW))
         journal.close()
     assert offers_made[0] == offers_made[1]
 
@@ -541,7 +541,7 @@ def test_a_restart_at_every_step_goes_on(opened: Open) -> None:
     # Killed while it trains: the retained plan starts the work over.
     gateway = up(opened())
     (work,) = of(hear(gateway, plan()), StartWork)
-    (offer,) = offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5), NOW))
+    (offer,) = offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW))
 
     # Killed while it uploads: the same update, and the plan is answered already.
     gateway = opened()
@@ -564,14 +564,14 @@ def test_a_restart_at_every_step_goes_on(opened: Open) -> None:
 def test_work_that_ends_without_a_link_is_offered_with_the_next(gateway: Participant) -> None:
     work = working(gateway, plan())
     gateway.disconnected()
-    assert gateway.worked(work.plan, Trained(DELTA, 50, 0.5), NOW) == []
+    assert gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW) == []
     assert len(offers(gateway.connected(NOW))) == 1
 
 
 def test_updates_go_one_after_the_other(gateway: Participant) -> None:
     first = uploading(gateway, 1)
     work = working(gateway, plan(2))
-    assert offers(gateway.worked(work.plan, Trained(-DELTA, 50, 0.4), NOW)) == [first]
+    assert offers(gateway.worked(work.plan, Trained(-DELTA, 50, 0.4, 4), NOW)) == [first]
     (second,) = offers(hear(gateway, receipt(first, ReceiptStatus.STALE)))
     assert second.update.plan == "ward.2"
     assert second.update.sequence > first.update.sequence
@@ -583,8 +583,8 @@ def test_a_plan_that_is_overtaken_stops(gateway: Participant) -> None:
     assert of(effects, StopWork) == [StopWork("ward.1")]
     (following,) = of(effects, StartWork)
     assert following.plan == plan(2)
-    assert offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5), NOW)) == []
-    (offer,) = offers(gateway.worked(following.plan, Trained(DELTA, 50, 0.5), NOW))
+    assert offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW)) == []
+    (offer,) = offers(gateway.worked(following.plan, Trained(DELTA, 50, 0.5, 4), NOW))
     assert offer.update.plan == "ward.2"
 
 
@@ -620,7 +620,7 @@ def test_work_that_cannot_be_journalled_is_declined_and_not_begun_again(
     (pages,) = db.execute("PRAGMA page_count").fetchone()
     db.execute(f"PRAGMA max_page_count={pages}")
     with pytest.raises(StorageError, match="full"):
-        gateway.worked(work.plan, Trained(np.tile(DELTA, 100), 50, 0.5), NOW)
+        gateway.worked(work.plan, Trained(np.tile(DELTA, 100), 50, 0.5, 4), NOW)
     gateway.declined(work.plan, "the disk is full", NOW)
     assert of(gateway.tick(NOW + 1), StartWork) == []
     assert gateway.state is GatewayState.READY
@@ -644,3 +644,28 @@ def test_payload_bytes_are_counted_both_ways(opened: Open) -> None:
     assert gateway.sent_bytes == sum(len(e.payload) for e in of(effects, Publish))
     gateway.receive(TOPICS.plan, b"12345", NOW)
     assert gateway.received_bytes == 5
+
+
+def test_the_next_round_is_corrected_for_the_gateways_own_drift_even_after_a_crash(
+    opened: Open,
+) -> None:
+    training = TrainingPlan(1, 0.1, 0.0, 0.0, scaffold=True)
+    gateway = up(opened())
+    first = working(gateway, plan(1, training=training))
+    assert first.correction is None
+    gateway.worked(first.plan, Trained(DELTA, 50, 0.5, 4), NOW)
+    gateway = up(opened())
+    second = working(gateway, plan(2, version=1, training=training))
+    # Version 1 lies one above version 0: the others went up by 1 where this one went by DELTA.
+    assert second.correction is not None
+    np.testing.assert_allclose(second.correction, (DELTA - 1) / np.float32(0.4), rtol=1e-5)
+
+
+def test_a_plan_without_scaffold_or_not_the_next_is_not_corrected(opened: Open) -> None:
+    training = TrainingPlan(1, 0.1, 0.0, 0.0, scaffold=True)
+    gateway = up(opened())
+    first = working(gateway, plan(1, training=training))
+    gateway.worked(first.plan, Trained(DELTA, 50, 0.5, 4), NOW)
+    assert working(gateway, plan(2, version=1)).correction is None
+    gateway = up(opened())
+    assert working(gateway, plan(3, version=2, training=training)).correction is None

@@ -20,7 +20,7 @@ from models.normalisation import Normalisation
 
 LIMIT_S = 20.0
 MODEL = Model(b"d" * 32, 0, Normalisation((0.0,), (1.0,)), np.zeros(3, np.float32))
-RESULT = Trained(np.ones(3, np.float32), 5, 0.5)
+RESULT = Trained(np.ones(3, np.float32), 5, 0.5, 4)
 
 
 def work(number: int = 1, kind: PlanKind = PlanKind.TRAIN) -> StartWork:
@@ -62,7 +62,16 @@ class Steps:
         finally:
             self.closed += 1
 
-    def train(self, plan: Plan, base: Any, normalisation: Any, generator: Any, stopped: Any) -> Any:
+    def train(
+        self,
+        plan: Plan,
+        base: Any,
+        normalisation: Any,
+        generator: Any,
+        stopped: Any,
+        correction: Any,
+    ) -> Any:
+        assert correction is None
         self.begun.append(plan.plan)
         self.seeds.append(generator.random())
         self.step.set()

@@ -194,7 +194,7 @@ def changed(path: str, value: object, message: Any = PLAN) -> bytes:
         ("training.momentum", math.inf, "not finite"),
         ("training.momentum", "0.9", "expected a number, found str"),
         ("training.momentum", True, "expected a number, found bool"),
-        ("training.momentum", 1.5, "outside 0 to 1"),
+        ("training.momentum", 1.5, "outside 0 to 0.9999"),
         ("training.local_epochs", 0, "outside 1"),
         ("model.digest", "d" * 32, "expected bytes, found str"),
         ("model.size", 0, "outside 1"),
