@@ -17,13 +17,13 @@ from perfuse.simulation.run import SimulationOptions, simulate
 ROUNDS = 60
 EPOCHS = 3
 SEEDS = (0, 1, 2)
-# file, clients, model, figure, learning rate
+# file, clients, model, figure, learning rate, SCAFFOLD (for clients of similar size)
 TASKS = (
-    ("shoulder_watch_50hz", "subject", "shoulder-cnn1d", "macro_f1", 0.04),
-    ("hmp_wrist_32hz", "subject", "hmp-cnn1d", "macro_f1", 0.03),
-    ("heart_4sites", "site", "heart-logistic", "accuracy", 0.01),
-    ("heart_4sites", "site", "heart-svm", "accuracy", 0.01),
-    ("heart_4sites", "site", "heart-mlp", "accuracy", 0.01),
+    ("shoulder_watch_50hz", "subject", "shoulder-cnn1d", "macro_f1", 0.04, True),
+    ("hmp_wrist_32hz", "subject", "hmp-cnn1d", "macro_f1", 0.03, False),
+    ("heart_4sites", "site", "heart-logistic", "accuracy", 0.01, False),
+    ("heart_4sites", "site", "heart-svm", "accuracy", 0.01, False),
+    ("heart_4sites", "site", "heart-mlp", "accuracy", 0.01, False),
 )
 COLUMNS = ("federated", "pooled", "local_only", "majority")
 
@@ -33,17 +33,21 @@ def main() -> None:
     wanted = set(sys.argv[2:])
     print(f"{ROUNDS} rounds, {EPOCHS} local epochs, codec q8; held-out clients\n")
     print(f"{'model':<16} {'seed':>4} {'figure':<9}" + "".join(f"{c:>11}" for c in COLUMNS))
-    for name, clients, model, figure, rate in TASKS:
+    for name, clients, model, figure, rate, scaffold in TASKS:
         if wanted and model not in wanted:
             continue
         rows = []
         for seed in SEEDS:
-            rows.append(run(directory / f"{name}.npz", clients, model, figure, rate, seed))
+            rows.append(
+                run(directory / f"{name}.npz", clients, model, figure, seed, rate, scaffold)
+            )
             show(model, str(seed), figure, rows[-1])
         show(model, "mean", figure, [sum(column) / len(rows) for column in zip(*rows, strict=True)])
 
 
-def run(data: Path, clients: str, model: str, figure: str, rate: float, seed: int) -> list[float]:
+def run(
+    data: Path, clients: str, model: str, figure: str, seed: int, rate: float, scaffold: bool
+) -> list[float]:
     """Return the figure of the federation and of each baseline."""
     report = simulate(
         SimulationOptions(
@@ -53,7 +57,7 @@ def run(data: Path, clients: str, model: str, figure: str, rate: float, seed: in
             holdout=0.25,
             rounds=ROUNDS,
             cohort=0,
-            training=TrainingSettings(local_epochs=EPOCHS, learning_rate=rate),
+            training=TrainingSettings(local_epochs=EPOCHS, learning_rate=rate, scaffold=scaffold),
             seed=seed,
             processes=1,
             with_baselines=True,

@@ -56,7 +56,8 @@ class TrainingSettings:
         schedule: ``"constant"``, or ``"cosine"`` down to a twentieth over a known number of rounds.
         momentum: of SGD.
         mu: weight of FedProx's proximal term; 0 is none.
-        scaffold: whether gateways correct their steps by control variates; costs no bytes.
+        scaffold: whether gateways correct their steps by control variates; costs no bytes, and
+            helps where they have similar numbers of examples.
         codec: of the updates; see :mod:`broker.protocol.compression`.
     """
 
@@ -65,7 +66,7 @@ class TrainingSettings:
     schedule: str = "cosine"
     momentum: float = 0.9
     mu: float = 0.0
-    scaffold: bool = True
+    scaffold: bool = False
     codec: str = DEFAULT_CODEC
 
     def __post_init__(self) -> None:

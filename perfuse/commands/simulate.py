@@ -71,9 +71,9 @@ def add_parser(commands: Commands) -> None:
         help="weight of FedProx's proximal term (%(default)s)",
     )
     add(
-        "--no-scaffold",
+        "--scaffold",
         action="store_true",
-        help="plain FedAvg: no control variates against the gateways' drift",
+        help="control variates against the gateways' drift; for clients of similar size",
     )
     add("--codec", default="default", help="of the updates: none, q8 or default (%(default)s)")
     add("--seed", type=whole(0, 2**40), default=0, metavar="S", help="(%(default)s)")
@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
         schedule=options.schedule,
         momentum=options.momentum,
         mu=options.mu,
-        scaffold=not options.no_scaffold,
+        scaffold=options.scaffold,
         codec=DEFAULT_CODEC if options.codec == "default" else options.codec,
     )
     print(f"{'version':>7}  {'reported':>8}  {'accuracy':>8}  {'macro-F1':>8}  "

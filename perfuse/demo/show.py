@@ -36,7 +36,7 @@ HELD_OUT = (9, 10)
 MAX_GATEWAYS = 8
 # A gateway joins when it has seen this share of its subject's exercises.
 _READY_SHARE = 0.8
-_LOCAL_EPOCHS = 4
+_LOCAL_EPOCHS = 5
 _LAST_INSTALL_LIMIT_S = 30.0
 _FAREWELL_S = 5.0
 _REFRESH_S = 0.2
