@@ -20,8 +20,7 @@ def answer(spec: ModelSpec, output: NDArray[np.float32]) -> NDArray[np.float32]:
     if spec.task != CLASSIFICATION or spec.architecture == "svm":
         return output
     shifted = np.exp(output - output.max(axis=1, keepdims=True))
-    probabilities: NDArray[np.float32] = shifted / shifted.sum(axis=1, keepdims=True)
-    return probabilities
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), np.float32)
 
 
 def predict(spec: ModelSpec, scores: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -39,5 +38,4 @@ def anomaly_score(x: NDArray[Any], reconstruction: NDArray[Any]) -> NDArray[np.f
     if x.shape != reconstruction.shape or x.ndim < 2:
         raise ParameterError(f"{x.shape} and its reconstruction {reconstruction.shape} differ")
     error = np.square(x.astype(np.float32) - reconstruction.astype(np.float32))
-    mean: NDArray[np.float32] = error.reshape(len(x), -1).mean(axis=1)
-    return mean
+    return np.asarray(error.reshape(len(x), -1).mean(axis=1), np.float32)
