@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -70,9 +70,13 @@ class Agent:
             settings.chunk_bytes,
         )
         owner = f"{settings.population}/{settings.gateway}"
-        self._examples = self._open_examples()
-        self._journal = Journal(self._state / "journal.sqlite", owner, identity.artifact)
-        self._alerts = AlertLog(self._state / "alerts.sqlite")
+        with ExitStack() as opened:
+            self._examples = opened.enter_context(closing(self._open_examples()))
+            self._journal = opened.enter_context(
+                closing(Journal(self._state / "journal.sqlite", owner, identity.artifact))
+            )
+            self._alerts = opened.enter_context(closing(AlertLog(self._state / "alerts.sqlite")))
+            self._storages = opened.pop_all()
         self._participant = Participant(identity, self._journal)
         self._inference = Inference(artifact)
         self._rule = AlertRule(settings.alert)
@@ -110,7 +114,7 @@ class Agent:
             self._worker.close()
             self._say_censuses()
             await self._say_goodbye()
-            self._close()
+            self._storages.close()
 
     def annotate(self, annotation: Annotation) -> int:
         """Label the windows that lie within an annotation; returns how many were labelled."""
@@ -246,7 +250,3 @@ class Agent:
         if self._link is not None:
             self._link.apply(self._participant.will())
             await self._link.close()
-
-    def _close(self) -> None:
-        for storage in (self._examples, self._journal, self._alerts):
-            storage.close()

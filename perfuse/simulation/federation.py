@@ -75,6 +75,7 @@ class Federation:
         self._log = RoundLog(":memory:", settings.population, task.artifact)
         self._coordinator = Coordinator(settings, task, self._log)
         self._gateways: dict[str, Participant] = {}
+        self._journals: list[Journal] = []
         self._jobs: list[Job] = []
         self._ended: list[_Ended] = []
         self._now = 1_000_000.0
@@ -109,6 +110,12 @@ class Federation:
         blob = self._log.blob(version)
         return unpack_model(blob, self._task.artifact, self._task.initial.size)
 
+    def close(self) -> None:
+        """Let go of the logs, and of the model with them."""
+        self._log.close()
+        for journal in self._journals:
+            journal.close()
+
     def _connect(self) -> None:
         coordinator = self._coordinator
         self._broker.connect(
@@ -131,7 +138,9 @@ class Federation:
             self._settings.chunk_bytes,
         )
         owner = f"{self._settings.population}/{name}"
-        gateway = Participant(identity, Journal(":memory:", owner, self._task.artifact))
+        journal = Journal(":memory:", owner, self._task.artifact)
+        self._journals.append(journal)
+        gateway = Participant(identity, journal)
         self._gateways[name] = gateway
         self._broker.connect(
             name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,14 +62,21 @@ def simulate(options: SimulationOptions, said: Callable[[Row], None]) -> dict[st
     heldout = dataset.of(split.heldout)
     model = TrainableModel(artifact)
     rows: list[Row] = []
-    with Workforce(
-        options.model, options.data, options.clients, split.training, options.processes
-    ) as workforce:
-        federation = Federation(
-            _settings(options, len(split.training)),
-            task_of(artifact),
-            workforce.counts(),
-            workforce.perform,
+    with ExitStack() as stack:
+        workforce = stack.enter_context(
+            Workforce(
+                options.model, options.data, options.clients, split.training, options.processes
+            )
+        )
+        federation = stack.enter_context(
+            closing(
+                Federation(
+                    _settings(options, len(split.training)),
+                    task_of(artifact),
+                    workforce.counts(),
+                    workforce.perform,
+                )
+            )
         )
         began = time.monotonic()
 
