@@ -16,12 +16,13 @@ from broker.link import MqttLink, steady_unix_s
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from edge_agent.alerts import Alert, AlertLog, AlertRule
 from edge_agent.census import Census
+from edge_agent.effects import Effect, Identity, Install, Note, StartWork, StopWork
 from edge_agent.errors import StorageError, TrainingError
 from edge_agent.examples import ExampleStore
 from edge_agent.inference import Inference
 from edge_agent.journal import Journal
 from edge_agent.labels import Annotation
-from edge_agent.participant import Effect, Identity, Install, Note, Participant, StartWork, StopWork
+from edge_agent.participant import Participant
 from edge_agent.pipeline import Pipeline
 from edge_agent.settings import AgentSettings
 from edge_agent.trainer import Trainer

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from edge_agent.alerts import ANOMALY, Detection
+from edge_agent.effects import Model
 from edge_agent.memory import give_memory_back
-from edge_agent.participant import Model
 from edge_agent.windows import Window
 from models.artifact import Artifact
 from models.int8 import Int8Model, rewrite

@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 import numpy as np
 
 from broker.protocol.messages import PlanKind
+from edge_agent.effects import StartWork
 from edge_agent.memory import give_memory_back
-from edge_agent.participant import StartWork
 from edge_agent.trainer import Summed, Trained, Trainer
 
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from broker.aggregator.coordinator import Coordinator, Effect, Task
+from broker.aggregator.coordinator import Coordinator, Effect
 from broker.aggregator.errors import StateError
 from broker.aggregator.events import (
     Event,
@@ -20,6 +20,7 @@ from broker.aggregator.events import (
 )
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.settings import AggregatorSettings
+from broker.aggregator.task import Task
 from broker.link import MqttLink, steady_unix_s
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.settings import BrokerSettings

@@ -13,7 +13,7 @@ from broker.protocol.messages import Chunk, GatewayPresence, ModelAnnouncement
 from broker.protocol.model_blob import unpack_model
 from broker.protocol.topics import Topics
 from broker.protocol.transfer import Assembly
-from edge_agent.participant import Model
+from edge_agent.effects import Model
 
 _LOG = logging.getLogger(__name__)
 # Versions come faster than they are looked at; older chunks than these are of no use.

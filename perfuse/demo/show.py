@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from broker.deploy.embedded import EmbeddedBroker
 from broker.protocol.messages import ModelAnnouncement
 from edge_agent.alerts import AlertLog
-from edge_agent.participant import Model
+from edge_agent.effects import Model
 from models.artifact import Artifact, load_artifact
 from models.export import export_artifact
 from models.int8 import Int8Model

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.aggregator.coordinator import Coordinator, Task
+from broker.aggregator.coordinator import Coordinator
 from broker.aggregator.coordinator import Effect as AggregatorEffect
 from broker.aggregator.events import RoundAbandoned, RoundCommitted
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.settings import AggregatorSettings
+from broker.aggregator.task import Task
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.loopback import LoopbackBroker
 from broker.protocol.model_blob import unpack_model
+from edge_agent.effects import Effect as GatewayEffect
+from edge_agent.effects import Identity, StartWork
 from edge_agent.journal import Journal
-from edge_agent.participant import Effect as GatewayEffect
-from edge_agent.participant import Identity, Participant, StartWork
+from edge_agent.participant import Participant
 from models.normalisation import Normalisation
 from perfuse.simulation.workforce import Job, Result
 

@@ -10,8 +10,8 @@ from types import TracebackType
 
 import numpy as np
 
+from edge_agent.effects import StartWork
 from edge_agent.examples import ExampleStore
-from edge_agent.participant import StartWork
 from edge_agent.trainer import Summed, Trained, Trainer
 from edge_agent.windows import Window
 from edge_agent.worker import perform

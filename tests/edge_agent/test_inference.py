@@ -9,9 +9,9 @@ import pytest
 
 from broker.protocol.messages import BlobReference, Plan, PlanKind, TrainingPlan
 from edge_agent.alerts import ANOMALY
+from edge_agent.effects import Model
 from edge_agent.examples import ExampleStore
 from edge_agent.inference import Inference
-from edge_agent.participant import Model
 from edge_agent.trainer import Trainer
 from edge_agent.windows import Window
 from models.artifact import Artifact, load_artifact

@@ -32,17 +32,10 @@ from broker.protocol.model_blob import pack_model
 from broker.protocol.statistics import decode_sums
 from broker.protocol.topics import Topics
 from broker.protocol.transfer import bitmap_of, cut, refer
+from edge_agent.effects import Effect, Identity, Install, Note, StartWork, StopWork
 from edge_agent.errors import StorageError
 from edge_agent.journal import Journal
-from edge_agent.participant import (
-    Effect,
-    Identity,
-    Install,
-    Note,
-    Participant,
-    StartWork,
-    StopWork,
-)
+from edge_agent.participant import Participant
 from edge_agent.trainer import Summed, Trained
 from models.normalisation import Normalisation
 

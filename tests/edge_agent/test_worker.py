@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from broker.protocol.messages import BlobReference, Plan, PlanKind, TrainingPlan
+from edge_agent.effects import Model, StartWork
 from edge_agent.errors import TrainingError
-from edge_agent.participant import Model, StartWork
 from edge_agent.trainer import Summed, Trained
 from edge_agent.worker import Worker
 from models.normalisation import Normalisation

@@ -15,7 +15,7 @@ import pytest
 
 from broker.deploy.embedded import EmbeddedBroker
 from broker.protocol.messages import ModelAnnouncement
-from edge_agent.participant import Model
+from edge_agent.effects import Model
 from firmware_bridge.recording import RecordedSession, Segment
 from firmware_bridge.sample import Channel
 from models.artifact import load_artifact

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
-from broker.aggregator.coordinator import Coordinator, Effect, Task
+from broker.aggregator.coordinator import Coordinator, Effect
 from broker.aggregator.events import (
     MessageRefused,
     RoundAbandoned,
@@ -21,6 +21,7 @@ from broker.aggregator.events import (
 )
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.settings import AggregatorSettings, RoundSettings, TrainingSettings
+from broker.aggregator.task import Task
 from broker.protocol import wire
 from broker.protocol.compression import codec
 from broker.protocol.effects import Publish, Subscribe
@@ -242,7 +243,7 @@ def test_no_more_are_asked_than_a_plan_can_name(opened: Open) -> None:
     core = opened(settings(min_gateways=MAX_COHORT))
     arrive(core, *(f"g{i}" for i in range(MAX_COHORT - 1)))
     # The last two come at once, as they do when a round has ended.
-    core._ready |= {f"x{i}": core._ready["g0"] for i in range(2)}
+    core._roster._ready |= {f"x{i}": core._roster._ready["g0"] for i in range(2)}
     assert len(the_plan(core.tick(START)).cohort) == MAX_COHORT
 
 

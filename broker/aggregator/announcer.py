@@ -1,0 +1,59 @@
+"""What the aggregator says to all gateways, retained: models, plans, and that it is there."""
+
+from __future__ import annotations
+
+from broker.aggregator.round_log import RoundLog
+from broker.aggregator.settings import AggregatorSettings
+from broker.protocol import wire
+from broker.protocol.effects import Publish
+from broker.protocol.messages import AggregatorPresence, ModelAnnouncement, Plan
+from broker.protocol.topics import Topics
+from broker.protocol.transfer import cut, refer
+
+
+class Announcer:
+    """Writes retained messages; ``birth`` numbers the run of the process that says them."""
+
+    def __init__(
+        self, settings: AggregatorSettings, artifact: bytes, log: RoundLog, birth: int
+    ) -> None:
+        self._topics = Topics(settings.population)
+        self._chunk_bytes = settings.chunk_bytes
+        self._artifact = artifact
+        self._log = log
+        self._birth = birth
+
+    def model(self, version: int) -> list[Publish]:
+        """Publish a version's chunks, and then that there is this version."""
+        blob = self._log.blob(version)
+        reference = refer(blob, self._chunk_bytes)
+        messages = [
+            Publish(
+                self._topics.blob_chunk(chunk.digest, chunk.index), wire.encode(chunk), retain=True
+            )
+            for chunk in cut(blob, reference, range(reference.chunks))
+        ]
+        epoch = self._log.next_counter("epoch")
+        announcement = ModelAnnouncement(
+            epoch, version, self._artifact, reference, *self._log.makers(version)
+        )
+        return [*messages, Publish(self._topics.model, wire.encode(announcement), retain=True)]
+
+    def forget(self, version: int) -> list[Publish]:
+        """Clear the retained chunks of a version that no plan needs any more."""
+        if version < 0:
+            return []
+        reference = refer(self._log.blob(version), self._chunk_bytes)
+        return [
+            Publish(self._topics.blob_chunk(reference.digest, index), b"", retain=True)
+            for index in range(reference.chunks)
+        ]
+
+    def plan(self, plan: Plan) -> list[Publish]:
+        """Publish what a cohort is asked."""
+        return [Publish(self._topics.plan, wire.encode(plan), retain=True)]
+
+    def presence(self, *, online: bool) -> Publish:
+        """Say whether the aggregator is there."""
+        message = AggregatorPresence(self._birth, online)
+        return Publish(self._topics.aggregator, wire.encode(message), retain=True)

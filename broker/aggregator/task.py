@@ -1,0 +1,27 @@
+"""What a population trains. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.normalisation import Normalisation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """What is trained: the artifact that every gateway of the population holds too.
+
+    Attributes:
+        artifact: SHA-256 of the training artifact.
+        initial: float32[P] parameters of version 0.
+        channels: C, the length of the normalisation.
+        normalisation: known beforehand, or ``None`` to ask the first cohort for sums.
+    """
+
+    artifact: bytes
+    initial: NDArray[np.float32]
+    channels: int
+    normalisation: Normalisation | None

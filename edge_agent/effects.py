@@ -1,0 +1,78 @@
+"""What a gateway's core is made of and asks for: who it is, its models, and effects. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from broker.protocol.effects import Publish, Subscribe, Unsubscribe
+from broker.protocol.messages import Plan
+from models.normalisation import Normalisation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A model version that was verified: its blob's SHA-256, and float32[P] parameters."""
+
+    digest: bytes
+    version: int
+    normalisation: Normalisation
+    parameters: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Install:
+    """Infer with this version from now on."""
+
+    model: Model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StartWork:
+    """Do what a plan asks; ``model`` is its base, or ``None`` for a statistics plan.
+
+    Attributes:
+        seed: of what is random in this gateway's work for this plan.
+        correction: float32[P] added to every gradient, or ``None``.
+    """
+
+    plan: Plan
+    model: Model | None
+    seed: tuple[int, int]
+    correction: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopWork:
+    """The plan that is being worked on was overtaken."""
+
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something worth a line in the gateway's log."""
+
+    text: str
+
+
+Effect = Publish | Subscribe | Unsubscribe | Install | StartWork | StopWork | Note
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this gateway is, and what it can train.
+
+    Attributes:
+        artifact: SHA-256 of the training artifact that it holds.
+        parameters: P, the length of the artifact's parameter vector.
+        chunk_bytes: bytes of a chunk of its uploads.
+    """
+
+    population: str
+    gateway: str
+    artifact: bytes
+    parameters: int
+    chunk_bytes: int = 32 * 1024

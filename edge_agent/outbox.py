@@ -1,0 +1,68 @@
+"""Updates on their way to the aggregator, one after the other, from the journal. Sans-I/O."""
+
+from __future__ import annotations
+
+from broker.protocol.effects import Publish
+from broker.protocol.messages import AggregatorPresence, Receipt, ReceiptStatus, Want
+from broker.protocol.topics import Topics
+from edge_agent.effects import Note
+from edge_agent.journal import Journal
+from edge_agent.upload import Upload
+
+Effect = Publish | Note
+
+
+class Outbox:
+    """Offers the oldest update without a receipt until it has one, then the next."""
+
+    def __init__(self, topics: Topics, journal: Journal) -> None:
+        self._topics = topics
+        self._journal = journal
+        self._upload: Upload | None = None
+        self._aggregator_birth = 0
+
+    @property
+    def active(self) -> bool:
+        """Whether an update is on its way."""
+        return self._upload is not None
+
+    def resume(self, now: float, *, link: bool) -> list[Effect]:
+        """Offer what is pending, when there is a link."""
+        if self._upload is None and (pending := self._journal.pending()) is not None:
+            self._upload = Upload(self._topics, *pending)
+        return [*self._upload.begin(now)] if self._upload is not None and link else []
+
+    def published(self, token: str, now: float) -> list[Effect]:
+        """The broker has acknowledged a chunk."""
+        return [] if self._upload is None else [*self._upload.published(token, now)]
+
+    def tick(self, now: float) -> list[Effect]:
+        """Let time pass: offer again in silence."""
+        return [] if self._upload is None else [*self._upload.tick(now)]
+
+    def aggregator(self, presence: AggregatorPresence, now: float) -> list[Effect]:
+        """Offer again at once to an aggregator that is back."""
+        back = presence.online and presence.birth > self._aggregator_birth
+        self._aggregator_birth = max(presence.birth, self._aggregator_birth)
+        return [*self._upload.begin(now)] if back and self._upload is not None else []
+
+    def wanted(self, want: Want, now: float) -> list[Effect]:
+        """Send what the aggregator does not have."""
+        upload = self._upload
+        if upload is None or want.update != upload.offer.update:
+            return []
+        return [*upload.wanted(want, now)]
+
+    def receipt(self, receipt: Receipt, now: float) -> list[Effect]:
+        """Let go of an update that the aggregator has judged, and offer the next."""
+        upload = self._upload
+        if upload is None or receipt.update != upload.offer.update:
+            return []
+        if receipt.status is ReceiptStatus.RETRY:
+            return []
+        self._journal.settle(receipt.update, receipt.status)
+        self._upload = None
+        noted: list[Effect] = []
+        if receipt.reason:
+            noted.append(Note(f"update {receipt.status}: {receipt.reason}"))
+        return noted + self.resume(now, link=True)

@@ -1,0 +1,70 @@
+"""What a gateway says of itself, when it is news and as a heartbeat. Sans-I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from broker.protocol import wire
+from broker.protocol.effects import Publish
+from broker.protocol.messages import GatewayPresence, GatewayState
+from broker.protocol.topics import Topics
+from edge_agent.effects import Identity
+
+_HEARTBEAT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How the gateway is: what it does, labelled examples, the version that it infers with."""
+
+    state: GatewayState
+    examples: int
+    version: int | None
+
+
+class Presence:
+    """Says how the gateway is; ``birth`` numbers the run of the process that says it."""
+
+    def __init__(self, identity: Identity, birth: int) -> None:
+        self._identity = identity
+        self._birth = birth
+        self._topic = Topics(identity.population).presence(identity.gateway)
+        self._said: Condition | None = None
+        self._heartbeat_at = 0.0
+
+    def forget(self) -> None:
+        """Nobody may know any more what was said."""
+        self._said = None
+
+    def tick(self, now: float) -> None:
+        """Let time pass: what was said long ago is said again."""
+        if now >= self._heartbeat_at:
+            self._said = None
+
+    def news(self, condition: Condition, traffic: tuple[int, int], now: float) -> list[Publish]:
+        """Say the condition if it is worth a message; ``traffic`` is bytes (received, sent)."""
+        if not self._worth(condition):
+            return []
+        self._said = condition
+        self._heartbeat_at = now + _HEARTBEAT_S
+        return [self.message(condition, traffic)]
+
+    def message(self, condition: Condition, traffic: tuple[int, int]) -> Publish:
+        """Return a condition as the retained message that says it."""
+        message = GatewayPresence(
+            self._identity.gateway,
+            self._birth,
+            condition.state,
+            self._identity.artifact,
+            condition.examples,
+            condition.version,
+            *traffic,
+        )
+        return Publish(self._topic, wire.encode(message), retain=True)
+
+    def _worth(self, now: Condition) -> bool:
+        """Whether a condition is news: not one more example, but a tenth more is."""
+        said = self._said
+        if said is None or (now.state, now.version) != (said.state, said.version):
+            return True
+        return now.examples >= 1.1 * said.examples + 1 or now.examples < said.examples

@@ -1,0 +1,60 @@
+"""The model versions that a gateway holds, verified, and the one that it infers with."""
+
+from __future__ import annotations
+
+from broker.protocol.errors import RemoteProtocolError
+from broker.protocol.messages import BlobReference
+from broker.protocol.model_blob import unpack_model
+from edge_agent.effects import Identity, Model
+from edge_agent.journal import Journal
+
+
+class ModelShelf:
+    """Models in the journal; only the installed one is kept in memory too."""
+
+    def __init__(self, identity: Identity, journal: Journal) -> None:
+        self._identity = identity
+        self._journal = journal
+        self.installed: Model | None = None
+        self.flaw = ""
+        stored = journal.latest_model()
+        try:
+            self.installed = None if stored is None else self._unpack(*stored)
+        except RemoteProtocolError as error:
+            self.flaw = f"the stored model is not usable: {error}"
+
+    @property
+    def version(self) -> int | None:
+        """The version that is installed."""
+        return None if self.installed is None else self.installed.version
+
+    def held(self, reference: BlobReference) -> Model | None:
+        """Return a model that is here already.
+
+        Raises:
+            RemoteProtocolError: what is stored under this digest is no model of ours.
+        """
+        if self.installed is not None and self.installed.digest == reference.digest:
+            return self.installed
+        blob = self._journal.model(reference.digest)
+        return None if blob is None else self._unpack(reference.digest, blob)
+
+    def keep(self, digest: bytes, blob: bytes) -> None:
+        """Verify a blob that has come in, and write it down.
+
+        Raises:
+            RemoteProtocolError: it is no model of this artifact.
+        """
+        model = self._unpack(digest, blob)
+        self._journal.keep_model(model.version, digest, blob)
+
+    def install(self, model: Model) -> bool:
+        """Infer with this version from now on, unless the one that is installed is as new."""
+        if self.installed is not None and model.version <= self.installed.version:
+            return False
+        self.installed = model
+        return True
+
+    def _unpack(self, digest: bytes, blob: bytes) -> Model:
+        identity = self._identity
+        return Model(digest, *unpack_model(blob, identity.artifact, identity.parameters))

@@ -1,0 +1,152 @@
+"""The one plan that a gateway answers, from its arrival to the update in the journal. Sans-I/O."""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from broker.protocol.compression import codec, codec_names
+from broker.protocol.messages import (
+    BlobReference,
+    Plan,
+    PlanKind,
+    UpdateId,
+    UpdateOffer,
+)
+from broker.protocol.statistics import STATISTICS_CODEC, encode_sums
+from broker.protocol.transfer import refer
+from edge_agent.control_variate import ControlVariate, control_variate, reach_of
+from edge_agent.effects import Identity, Model, Note, StartWork, StopWork
+from edge_agent.journal import Journal
+from edge_agent.shelf import ModelShelf
+from edge_agent.trainer import Summed, Trained
+
+
+class PlanWork:
+    """Takes plans that ask this gateway, and turns what was worked into journalled updates."""
+
+    def __init__(self, identity: Identity, journal: Journal, shelf: ModelShelf) -> None:
+        self._identity = identity
+        self._journal = journal
+        self._shelf = shelf
+        self._plan: Plan | None = None
+        self._working: str | None = None
+
+    @property
+    def working(self) -> bool:
+        """Whether work is under way."""
+        return self._working is not None
+
+    @property
+    def wants(self) -> BlobReference | None:
+        """The base that is needed before work can start."""
+        return None if self._plan is None or self.working else self._plan.model
+
+    def offered(self, plan: Plan, now: float) -> list[StopWork | Note]:
+        """Take a plan, whoever it asks; a newer one overtakes the one that is worked on."""
+        if not self._journal.raise_counter("plan-epoch", plan.epoch):
+            return []
+        effects: list[StopWork | Note] = []
+        if self._plan is not None and self._plan.plan != plan.plan:
+            effects += self._drop("another plan has come")
+        asked = self._identity.gateway in plan.cohort
+        open_ = now <= plan.deadline_unix_s and self._working != plan.plan
+        if not (asked and open_) or self._journal.has_answered(plan.plan):
+            return effects
+        if reason := self._refusal(plan):
+            effects.append(Note(f"plan {plan.plan} declined: {reason}"))
+        else:
+            self._plan = plan
+        return effects
+
+    def tick(self, now: float) -> list[StopWork | Note]:
+        """Let time pass: a plan ends at its deadline."""
+        if self._plan is None or now <= self._plan.deadline_unix_s:
+            return []
+        return self._drop("its deadline has passed")
+
+    def start(self) -> list[StartWork]:
+        """Start the work once its base is held."""
+        plan = self._plan
+        if plan is None or self._working is not None:
+            return []
+        model = None if plan.model is None else self._shelf.held(plan.model)
+        if plan.kind is PlanKind.TRAIN and model is None:
+            return []
+        self._working = plan.plan
+        return [StartWork(plan, model, self._seed(plan), self._correction(plan, model))]
+
+    def worked(self, plan: Plan, result: Trained | Summed) -> bool:
+        """Write an update of the work, unless another plan has overtaken it.
+
+        Raises:
+            StorageError: the journal cannot be written; the work is not answered.
+        """
+        if self._working != plan.plan:
+            return False
+        self._journal_update(plan, result)
+        self._working = self._plan = None
+        return True
+
+    def declined(self, plan: Plan, reason: str) -> list[Note]:
+        """The work could not be done; the round goes on without this gateway."""
+        if self._working != plan.plan:
+            return []
+        self._working = self._plan = None
+        return [Note(f"plan {plan.plan} declined: {reason}")]
+
+    def give_up_base(self, digest: bytes) -> None:
+        """The base of the plan is not usable, and asking again would bring the same bytes."""
+        if self._plan is not None and self._plan.model and self._plan.model.digest == digest:
+            self._plan = None
+
+    def _refusal(self, plan: Plan) -> str:
+        """Say why a plan cannot be answered, before any work goes into it."""
+        if plan.artifact != self._identity.artifact:
+            return "it is for another training artifact"
+        codecs = (STATISTICS_CODEC,) if plan.kind is PlanKind.STATISTICS else codec_names()
+        return "" if plan.codec in codecs else f"codec {plan.codec!r} is not known here"
+
+    def _drop(self, why: str) -> list[StopWork | Note]:
+        plan, self._plan = self._plan, None
+        if plan is None or self._working != plan.plan:
+            return []
+        self._working = None
+        return [StopWork(plan.plan), Note(f"plan {plan.plan} given up: {why}")]
+
+    def _correction(self, plan: Plan, model: Model | None) -> NDArray[np.float32] | None:
+        if model is None or not plan.training.scaffold:
+            return None
+        variate = self._journal.control_variate()
+        return None if variate is None else variate.correction(model.version, model.parameters)
+
+    def _variate(self, plan: Plan, result: Trained) -> ControlVariate | None:
+        model = None if plan.model is None else self._shelf.held(plan.model)
+        reach = reach_of(plan.training, result.steps)
+        if model is None or not plan.training.scaffold or reach <= 0:
+            return None
+        correction = self._correction(plan, model)
+        return control_variate(plan.version, model.parameters, result.delta, correction, reach)
+
+    def _journal_update(self, plan: Plan, result: Trained | Summed) -> None:
+        loss, variate = 0.0, None
+        if isinstance(result, Trained):
+            generator = np.random.default_rng((*self._seed(plan), 1))
+            payload = codec(plan.codec).compress(result.delta, generator)
+            loss, variate = result.loss, self._variate(plan, result)
+        else:
+            payload = encode_sums(result.sums)
+        sequence = self._journal.next_counter("sequence")
+        offer = UpdateOffer(
+            UpdateId(plan.plan, plan.version, self._identity.gateway, sequence),
+            plan.codec,
+            result.num_examples,
+            loss,
+            refer(payload, self._identity.chunk_bytes),
+        )
+        self._journal.add_update(offer, payload, variate)
+
+    def _seed(self, plan: Plan) -> tuple[int, int]:
+        return plan.seed, crc32(self._identity.gateway.encode())
