@@ -27,6 +27,8 @@ def open_durable(path: Path | str, schema: str, *, full: bool = True) -> sqlite3
         db.execute("PRAGMA busy_timeout=5000")
         # 256 KiB of pages instead of 2 MiB: several files are open, and rows are read once.
         db.execute("PRAGMA cache_size=-256")
+        # What a burst has left behind is cut off again.
+        db.execute("PRAGMA journal_size_limit=1048576")
         db.executescript(schema)
     except sqlite3.DatabaseError:
         db.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from itertools import count
@@ -74,7 +75,15 @@ class Agent:
         with ExitStack() as opened:
             self._examples = opened.enter_context(closing(self._open_examples()))
             self._journal = opened.enter_context(
-                closing(Journal(self._state / "journal.sqlite", owner, identity.artifact))
+                closing(
+                    Journal(
+                        self._state / "journal.sqlite",
+                        owner,
+                        identity.artifact,
+                        room_bytes=settings.journal_bytes,
+                        floor=int(time.time()),
+                    )
+                )
             )
             self._alerts = opened.enter_context(closing(AlertLog(self._state / "alerts.sqlite")))
             self._storages = opened.pop_all()

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker.durable import open_durable
 from edge_agent.settings import AlertSettings
-from edge_agent.storage import storing, writing
+from edge_agent.storage import open_state, storing, writing
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS alert (
@@ -67,17 +66,17 @@ class AlertRule:
 
 
 class AlertLog:
-    """The alerts that were raised, durable before anyone is told.
+    """The newest ``capacity`` alerts that were raised, durable before anyone is told.
 
     Raises:
         StorageError: the file cannot be opened. From every method: it is corrupt, or the disk is
             full or failing.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, capacity: int = 100_000) -> None:
         self._path = str(path)
-        with storing(self._path):
-            self._db = open_durable(path, _SCHEMA)
+        self._capacity = capacity
+        self._db, _ = open_state(path, _SCHEMA)
 
     def add(self, alert: Alert) -> None:
         """Write an alert."""
@@ -87,6 +86,9 @@ class AlertLog:
                 "INSERT INTO alert (sensor, start_ns, end_ns, what, score, version) "
                 "VALUES (?,?,?,?,?,?)",
                 (d.sensor, d.start_ns, d.end_ns, d.what, d.score, d.version),
+            )
+            self._db.execute(
+                "DELETE FROM alert WHERE id <= (SELECT MAX(id) FROM alert) - ?", (self._capacity,)
             )
 
     def all(self) -> list[Alert]:

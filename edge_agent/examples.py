@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.durable import open_durable
 from edge_agent.errors import StorageError
 from edge_agent.labels import Annotation
-from edge_agent.storage import storing, writing
+from edge_agent.storage import open_state, storing, writing
 from edge_agent.windows import Window
 
 _SCHEMA = """
@@ -48,8 +47,7 @@ class ExampleStore:
         self._path = str(path)
         self._shape = shape
         self._capacity = capacity
-        with storing(self._path):
-            self._db = open_durable(path, _SCHEMA, full=False)
+        self._db, _ = open_state(path, _SCHEMA, full=False)
         try:
             self._claim()
             self._count = self._scalar("SELECT COUNT(*) FROM example")

@@ -1,23 +1,28 @@
 """What a gateway must not forget: its updates until their receipt, its models, its counters.
 
 SQLite in WAL mode with synchronous=FULL: what a method of this class has returned from survives
-SIGKILL and a power cut.
+SIGKILL and a power cut. A corrupt file is mended when it is opened, see :mod:`edge_agent.mending`.
+
+The file is bounded. When the updates that wait for their receipt outgrow their room, the oldest
+goes: the aggregator would discount it most, and the newest was trained from the newest model.
 """
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from broker.durable import open_durable
 from broker.protocol import wire
 from broker.protocol.messages import ReceiptStatus, UpdateId, UpdateOffer
 from edge_agent.control_variate import ControlVariate
 from edge_agent.errors import StorageError
-from edge_agent.storage import storing, writing
+from edge_agent.storage import open_state, storing, writing
 
+_LOG = logging.getLogger(__name__)
 _FORMAT = 1
 _KEPT_MODELS = 2
 # Answers are kept long enough that no retained plan can still ask for them.
@@ -34,23 +39,44 @@ CREATE TABLE IF NOT EXISTS control (
     base BLOB NOT NULL, own BLOB NOT NULL);
 """
 _PENDING = "pending"
+_EVICTED = "evicted"
 
 
 class Journal:
     """The durable state of one gateway in one population.
 
+    Args:
+        path: the file, or ``":memory:"``.
+        owner: population and gateway.
+        artifact: SHA-256 of the training artifact.
+        room_bytes: payloads that may wait for their receipt; see the module's text.
+        floor: where counters begin in a file that is new or was corrupt, so that what is counted
+            there never falls behind what others have seen of this gateway; Unix seconds will do.
+
     Raises:
-        StorageError: the file is not a database, belongs to another gateway, population or
-            artifact, or is of another format. From every method: the disk is full or failing;
+        StorageError: the file belongs to another gateway, population or artifact, is of another
+            format, or cannot be opened or mended. From every method: the disk is full or failing;
             nothing was written.
     """
 
-    def __init__(self, path: Path | str, owner: str, artifact: bytes) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        owner: str,
+        artifact: bytes,
+        *,
+        room_bytes: int = 64 * 1024 * 1024,
+        floor: int = 0,
+    ) -> None:
         self._path = str(path)
-        with storing(self._path):
-            self._db = open_durable(path, _SCHEMA)
+        self._room_bytes = room_bytes
+        self._db, mended = open_state(path, _SCHEMA)
         try:
+            new = self._get("format") is None
             self._claim({"format": _FORMAT, "owner": owner, "artifact": artifact})
+            if new or mended is not None:
+                for name in ("birth", "sequence"):
+                    self.raise_counter(name, floor)
         except StorageError:
             self._db.close()
             raise
@@ -84,11 +110,18 @@ class Journal:
     ) -> None:
         """Write an update before its first byte is sent, and with it what the next round needs.
 
+        Updates that have to go to make room are logged; their plans stay answered.
+
         Raises:
-            StorageError: its plan was answered before.
+            StorageError: its plan was answered before, or it alone is larger than the room.
         """
         key = offer.update
+        if len(payload) > self._room_bytes:
+            raise StorageError(
+                self._path, f"an update of {len(payload)} bytes, room for {self._room_bytes}"
+            )
         with writing(self._path, self._db):
+            self._make_room(len(payload))
             self._db.execute(
                 "INSERT INTO outgoing VALUES (?,?,?,?,?)",
                 (key.sequence, key.plan, _PENDING, wire.encode(offer), payload),
@@ -115,6 +148,11 @@ class Journal:
             _PENDING,
         )
         return None if row is None else (wire.decode(row[0], UpdateOffer), bytes(row[1]))
+
+    def is_pending(self, update: UpdateId) -> bool:
+        """Whether an update still waits for its receipt."""
+        row = self._row("SELECT status FROM outgoing WHERE sequence = ?", update.sequence)
+        return row is not None and row[0] == _PENDING
 
     def settle(self, update: UpdateId, status: ReceiptStatus) -> None:
         """Write the receipt of an update and let go of its payload; its id stays."""
@@ -143,14 +181,34 @@ class Journal:
             )
 
     def latest_model(self) -> tuple[bytes, bytes] | None:
-        """Return digest and blob of the newest version that is kept."""
-        row = self._row("SELECT digest, blob FROM model ORDER BY version DESC LIMIT 1")
-        return None if row is None else (bytes(row[0]), bytes(row[1]))
+        """Return digest and blob of the newest version that is kept and whole."""
+        for digest, blob in self._rows("SELECT digest, blob FROM model ORDER BY version DESC"):
+            if hashlib.sha256(blob).digest() == digest:
+                return bytes(digest), bytes(blob)
+        return None
 
     def model(self, digest: bytes) -> bytes | None:
-        """Return the blob with this SHA-256, when it is kept."""
+        """Return the blob with this SHA-256, when it is kept and whole."""
         row = self._row("SELECT blob FROM model WHERE digest = ?", digest)
-        return None if row is None else bytes(row[0])
+        whole = row is not None and hashlib.sha256(row[0]).digest() == digest
+        return bytes(row[0]) if whole else None
+
+    def _make_room(self, needed: int) -> None:
+        rows = self._db.execute(
+            "SELECT sequence, plan_id, length(payload) FROM outgoing WHERE status = ? "
+            "ORDER BY sequence",
+            (_PENDING,),
+        ).fetchall()
+        excess = sum(row[2] for row in rows) + needed - self._room_bytes
+        for sequence, plan, size in rows:
+            if excess <= 0:
+                break
+            self._db.execute(
+                "UPDATE outgoing SET status = ?, offer = NULL, payload = NULL WHERE sequence = ?",
+                (_EVICTED, sequence),
+            )
+            _LOG.warning("%s: no room; the update for plan %s goes unanswered", self._path, plan)
+            excess -= size
 
     def _claim(self, owner: dict[str, int | str | bytes]) -> None:
         with writing(self._path, self._db):
@@ -164,9 +222,13 @@ class Journal:
         row = self._row("SELECT value FROM meta WHERE key = ?", key)
         return None if row is None else row[0]
 
-    def _row(self, query: str, *values: str | bytes) -> Any:
+    def _row(self, query: str, *values: int | str | bytes) -> Any:
         with storing(self._path):
             return self._db.execute(query, values).fetchone()
+
+    def _rows(self, query: str) -> list[Any]:
+        with storing(self._path):
+            return self._db.execute(query).fetchall()
 
     def _set(self, key: str, value: int | str | bytes) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))

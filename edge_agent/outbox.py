@@ -28,6 +28,8 @@ class Outbox:
 
     def resume(self, now: float, *, link: bool) -> list[Effect]:
         """Offer what is pending, when there is a link."""
+        if self._upload is not None and not self._journal.is_pending(self._upload.offer.update):
+            self._upload = None  # a newer update took its room
         if self._upload is None and (pending := self._journal.pending()) is not None:
             self._upload = Upload(self._topics, *pending)
         return [*self._upload.begin(now)] if self._upload is not None and link else []

@@ -111,6 +111,7 @@ class AgentSettings:
         state_dir: where examples, journal and alerts are kept.
         example_capacity: windows kept at most.
         chunk_bytes: bytes of a chunk of an upload; small ones lose less on a bad link.
+        journal_bytes: updates that may wait for their receipt; when full the oldest goes.
 
     Raises:
         SettingError: a value that cannot be, by its key.
@@ -126,6 +127,7 @@ class AgentSettings:
     alert: AlertSettings = field(default_factory=AlertSettings)
     example_capacity: int = 4096
     chunk_bytes: int = 32 * 1024
+    journal_bytes: int = 64 * 1024 * 1024
 
     def __post_init__(self) -> None:
         for key in ("population", "gateway"):
@@ -139,3 +141,4 @@ class AgentSettings:
             require_apart(ble)
         require_range("example_capacity", self.example_capacity, 1, 10**7)
         require_range("chunk_bytes", self.chunk_bytes, 256, MAX_CHUNK_BYTES)
+        require_range("journal_bytes", self.journal_bytes, 64 * 1024, 2**40)

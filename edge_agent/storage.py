@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from broker.durable import transaction
+from broker.durable import open_durable, transaction
 from edge_agent.errors import StorageError
+from edge_agent.mending import Mended, mend
+
+_LOG = logging.getLogger(__name__)
+
+
+def open_state(
+    path: Path | str, schema: str, *, full: bool = True
+) -> tuple[sqlite3.Connection, Mended | None]:
+    """Open a state file of the gateway, mending it first when it is corrupt; that is logged.
+
+    Args:
+        path: the file, or ``":memory:"``.
+        schema: see :func:`broker.durable.open_durable`.
+        full: as there.
+
+    Raises:
+        StorageError: it cannot be opened, or not be mended.
+    """
+    mended = None
+    with storing(str(path)):
+        if str(path) != ":memory:":
+            mended = mend(Path(path), schema)
+        db = open_durable(path, schema, full=full)
+    if mended is not None:
+        _LOG.error("%s", mended)
+    return db, mended
 
 
 @contextmanager
@@ -19,7 +47,7 @@ def storing(path: str) -> Iterator[None]:
     """
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise StorageError(path, str(error)) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import math
 from collections.abc import Iterator
@@ -153,7 +154,7 @@ def test_windows_are_alerted_on_and_annotated_without_a_broker(
     with closing(Journal(state / "journal.sqlite", "ward/g1", digest)) as journal:
         known = Normalisation((5.0,) * 6, (1.5,) * 6)
         blob = pack_model(7, digest, known, artifact.initial_parameters())
-        journal.keep_model(7, b"d" * 32, blob)
+        journal.keep_model(7, hashlib.sha256(blob).digest(), blob)
     found = agent(
         artifact,
         nowhere,
@@ -187,8 +188,8 @@ def test_a_state_file_that_cannot_be_used_is_named(
 ) -> None:
     state = tmp_path / "g1"
     state.mkdir()
-    (state / name).write_bytes(b"not a database, whatever its name says" * 40)
-    with pytest.raises(StorageError, match="not a database") as caught:
+    (state / name).mkdir()
+    with pytest.raises(StorageError, match="unable to open") as caught:
         agent(artifact, "mqtt://127.0.0.1:1", state)
     assert caught.value.path.endswith(name)
 

@@ -72,10 +72,18 @@ def test_alerts_are_there_after_a_restart(tmp_path: Path) -> None:
         assert log.all() == alerts
 
 
-def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_the_newest_alerts_are_kept(tmp_path: Path) -> None:
+    with closing(AlertLog(tmp_path / "alerts", capacity=2)) as log:
+        for what in ("a", "b", "c"):
+            log.add(Alert(seen(what)))
+        assert log.all() == [Alert(seen("b")), Alert(seen("c"))]
+
+
+def test_a_corrupt_file_is_mended(tmp_path: Path) -> None:
     (tmp_path / "alerts").write_bytes(b"not a database, whatever its name says" * 40)
-    with pytest.raises(StorageError, match="not a database"):
-        AlertLog(tmp_path / "alerts")
+    with closing(AlertLog(tmp_path / "alerts")) as log:
+        log.add(Alert(seen("fall")))
+        assert log.all() == [Alert(seen("fall"))]
 
 
 def test_a_full_disk_is_a_storage_error(tmp_path: Path) -> None:

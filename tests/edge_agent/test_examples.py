@@ -145,10 +145,11 @@ def test_a_store_of_another_shape_is_refused(store: ExampleStore, path: Path) ->
     assert caught.value.path == str(path)
 
 
-def test_what_is_no_database_is_refused(path: Path) -> None:
+def test_a_corrupt_file_is_mended(path: Path) -> None:
     path.write_bytes(b"not a database, whatever its name says" * 40)
-    with pytest.raises(StorageError, match="not a database"):
-        ExampleStore(path, SHAPE, 6)
+    with closing(ExampleStore(path, SHAPE, 6)) as store:
+        store.add(window(1), "walk")
+        assert len(store) == 1
 
 
 def test_damage_that_shows_later_is_a_storage_error(store: ExampleStore, path: Path) -> None:

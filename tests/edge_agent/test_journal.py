@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,6 +28,14 @@ def offer(sequence: int) -> UpdateOffer:
     return UpdateOffer(update, "q8", 40, 0.5, BlobReference(b"d" * 32, 600, 256))
 
 
+def digest(blob: bytes) -> bytes:
+    return hashlib.sha256(blob).digest()
+
+
+def keep(journal: Journal, version: int, blob: bytes) -> None:
+    journal.keep_model(version, digest(blob), blob)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "journal.sqlite"
@@ -43,14 +51,14 @@ def test_everything_is_there_after_a_restart(journal: Journal, path: Path) -> No
     assert [journal.next_counter("birth"), journal.next_counter("birth")] == [1, 2]
     assert journal.raise_counter("plan-epoch", 9)
     journal.add_update(offer(1), b"one")
-    journal.keep_model(3, b"m" * 32, b"model")
+    keep(journal, 3, b"model")
     journal.close()
     with closing(Journal(path, "ward/g1", ARTIFACT)) as again:
         assert again.next_counter("birth") == 3
         assert again.counter("plan-epoch") == 9
         assert again.pending() == (offer(1), b"one")
         assert again.has_answered("ward.1")
-        assert again.latest_model() == (b"m" * 32, b"model")
+        assert again.latest_model() == (digest(b"model"), b"model")
 
 
 def test_the_oldest_update_without_a_receipt_is_pending(journal: Journal) -> None:
@@ -101,16 +109,16 @@ def test_a_counter_is_never_lowered(journal: Journal) -> None:
 
 def test_the_last_two_models_are_kept(journal: Journal) -> None:
     for version in (1, 2, 3):
-        journal.keep_model(version, bytes([version]) * 32, b"%d" % version)
-    assert [journal.model(bytes([v]) * 32) for v in (1, 2, 3)] == [None, b"2", b"3"]
-    assert journal.latest_model() == (b"\x03" * 32, b"3")
+        keep(journal, version, b"%d" % version)
+    assert [journal.model(digest(b)) for b in (b"1", b"2", b"3")] == [None, b"2", b"3"]
+    assert journal.latest_model() == (digest(b"3"), b"3")
 
 
 def test_an_older_model_that_was_asked_for_is_kept_too(journal: Journal) -> None:
     for version in (5, 6, 4):
-        journal.keep_model(version, bytes([version]) * 32, b"%d" % version)
-    assert [journal.model(bytes([v]) * 32) for v in (4, 5, 6)] == [b"4", b"5", b"6"]
-    assert journal.latest_model() == (b"\x06" * 32, b"6")
+        keep(journal, version, b"%d" % version)
+    assert [journal.model(digest(b)) for b in (b"4", b"5", b"6")] == [b"4", b"5", b"6"]
+    assert journal.latest_model() == (digest(b"6"), b"6")
 
 
 @pytest.mark.parametrize(
@@ -126,26 +134,47 @@ def test_anothers_journal_is_refused(
     assert caught.value.path == str(path)
 
 
-def test_what_is_no_database_is_refused(path: Path) -> None:
-    path.write_bytes(b"not a database, whatever its name says" * 40)
-    with pytest.raises(StorageError, match="not a database"):
-        Journal(path, "ward/g1", ARTIFACT)
-
-
-def test_damage_that_shows_later_is_a_storage_error(journal: Journal, path: Path) -> None:
-    journal.keep_model(1, b"m" * 32, bytes(100_000))
+def test_a_corrupt_file_is_mended_and_counting_goes_on_above_what_others_saw(
+    journal: Journal, path: Path
+) -> None:
+    journal.next_counter("birth")
     journal.close()
-    with closing(sqlite3.connect(path)) as db:
-        size = db.execute("PRAGMA page_size").fetchone()[0]
-    data = bytearray(path.read_bytes())
-    # The schema's page stays sound; every page after it is noise.
-    data[size:] = b"\xa5" * (len(data) - size)
-    path.write_bytes(data)
-    with (
-        pytest.raises(StorageError, match=r"malformed|corrupt"),
-        closing(Journal(path, "ward/g1", ARTIFACT)) as damaged,
-    ):
-        damaged.model(b"m" * 32)
+    path.write_bytes(b"not a database, whatever its name says" * 40)
+    with closing(Journal(path, "ward/g1", ARTIFACT, floor=1_700_000_000)) as fresh:
+        assert fresh.next_counter("birth") == 1_700_000_001
+        assert fresh.next_counter("sequence") == 1_700_000_001
+    with closing(Journal(path, "ward/g1", ARTIFACT, floor=1_800_000_000)) as again:
+        assert again.next_counter("birth") == 1_700_000_002
+
+
+def test_a_model_that_is_not_whole_is_not_there(journal: Journal, path: Path) -> None:
+    keep(journal, 1, b"older" * 100)
+    keep(journal, 2, b"newer" * 100)
+    journal.close()
+    path.write_bytes(path.read_bytes().replace(b"newer", b"never"))
+    with closing(Journal(path, "ward/g1", ARTIFACT)) as again:
+        assert again.model(digest(b"newer" * 100)) is None
+        assert again.latest_model() == (digest(b"older" * 100), b"older" * 100)
+
+
+def test_when_there_is_no_room_the_oldest_updates_go(path: Path) -> None:
+    with closing(Journal(path, "ward/g1", ARTIFACT, room_bytes=1000)) as journal:
+        for sequence, size in ((1, 400), (2, 400), (3, 900)):
+            assert not journal.is_pending(offer(sequence).update)
+            journal.add_update(offer(sequence), bytes(size))
+        assert [journal.is_pending(offer(s).update) for s in (1, 2, 3)] == [False, False, True]
+        assert journal.pending() == (offer(3), bytes(900))
+        assert all(journal.has_answered(f"ward.{s}") for s in (1, 2, 3))
+        with pytest.raises(StorageError, match="1001 bytes, room for 1000"):
+            journal.add_update(offer(4), bytes(1001))
+        assert journal.pending() == (offer(3), bytes(900))
+
+
+def test_the_file_does_not_grow_with_the_updates_that_pass_through(path: Path) -> None:
+    with closing(Journal(path, "ward/g1", ARTIFACT, room_bytes=100_000)) as journal:
+        for sequence in range(1, 400):
+            journal.add_update(offer(sequence), bytes(30_000))
+    assert sum(f.stat().st_size for f in path.parent.iterdir()) < 1_000_000
 
 
 @pytest.mark.parametrize("call", ["next_counter", "raise_counter", "add_update", "keep_model"])
@@ -170,13 +199,13 @@ def test_a_full_disk_is_a_storage_error_and_passes(journal: Journal, call: str) 
 _WRITE_AND_DIE = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
-from test_journal import ARTIFACT, offer
+from test_journal import ARTIFACT, keep, offer
 from broker.protocol.messages import ReceiptStatus
 from edge_agent.journal import Journal
 journal = Journal(sys.argv[1], "ward/g1", ARTIFACT)
 journal.next_counter("sequence")
 journal.raise_counter("plan-epoch", 12)
-journal.keep_model(3, b"m" * 32, b"model")
+keep(journal, 3, b"model")
 journal.add_update(offer(1), b"settled")
 journal.settle(offer(1).update, ReceiptStatus.ACCEPTED)
 journal.add_update(offer(2), b"payload" * 1000)
@@ -196,7 +225,7 @@ def test_what_was_written_survives_a_kill(path: Path) -> None:
     with closing(Journal(path, "ward/g1", ARTIFACT)) as journal:
         assert journal.counter("sequence") == 1
         assert journal.counter("plan-epoch") == 12
-        assert journal.latest_model() == (b"m" * 32, b"model")
+        assert journal.latest_model() == (digest(b"model"), b"model")
         assert journal.pending() == (offer(2), b"payload" * 1000)
 
 

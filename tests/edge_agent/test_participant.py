@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -568,6 +569,19 @@ def test_updates_go_one_after_the_other(gateway: Participant) -> None:
     (second,) = offers(hear(gateway, receipt(first, ReceiptStatus.STALE)))
     assert second.update.plan == "ward.2"
     assert second.update.sequence > first.update.sequence
+
+
+def test_an_upload_whose_room_was_needed_gives_way_to_the_newer_update(tmp_path: Path) -> None:
+    with closing(
+        Journal(tmp_path / "small", "ward/g1", ARTIFACT, room_bytes=5 * PARAMETERS)
+    ) as journal:
+        gateway = up(Participant(IDENTITY, journal))
+        first = uploading(gateway, 1)
+        work = working(gateway, plan(2))
+        (second,) = offers(gateway.worked(work.plan, Trained(-DELTA, 50, 0.4, 4), NOW))
+        assert second.update.plan == "ward.2"
+        assert chunks(hear(gateway, want(first))) == []
+        assert chunks(hear(gateway, want(second))) == [0, 1, 2]
 
 
 def test_a_plan_that_is_overtaken_stops(gateway: Participant) -> None:
