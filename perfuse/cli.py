@@ -12,7 +12,7 @@ from importlib import import_module
 from perfuse.exit_codes import EXIT_CODE_HELP, ExitCode
 
 # In the order that a new user meets them.
-_COMMANDS = ("demo", "simulate", "agent", "aggregator", "models", "sensors")
+_COMMANDS = ("demo", "simulate", "agent", "aggregator", "models", "sensors", "link")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,6 +74,7 @@ _ERRORS = (
     ("perfuse.demo.recordings", "RecordingsMissingError", ExitCode.UNAVAILABLE),
     ("perfuse.demo.stage", "DemoError", ExitCode.FAILED),
     ("broker.deploy.embedded", "BrokerError", ExitCode.UNAVAILABLE),
+    ("perfuse.link.proxy", "LinkError", ExitCode.UNAVAILABLE),
     ("broker.aggregator.errors", "StateError", ExitCode.STATE),
     ("edge_agent.errors", "StorageError", ExitCode.STATE),
     ("edge_agent.errors", "TrainingError", ExitCode.FAILED),
