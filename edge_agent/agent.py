@@ -17,6 +17,7 @@ from broker.link import MqttLink, steady_unix_s
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from edge_agent.alerts import Alert, AlertLog, AlertRule
 from edge_agent.census import Census
+from edge_agent.checkpoints import CheckpointStore
 from edge_agent.effects import Effect, Identity, Install, Note, StartWork, StopWork
 from edge_agent.errors import StorageError, TrainingError
 from edge_agent.examples import ExampleStore
@@ -253,8 +254,9 @@ class Agent:
     @contextmanager
     def _open_trainer(self) -> Iterator[Trainer]:
         # A connection of its own: training reads while the loop goes on writing.
-        with closing(self._open_examples()) as examples:
-            yield Trainer(TrainableModel(self._artifact), examples)
+        path = self._state / "training.sqlite"
+        with closing(self._open_examples()) as examples, closing(CheckpointStore(path)) as kept:
+            yield Trainer(TrainableModel(self._artifact), examples, kept)
 
     async def _say_goodbye(self) -> None:
         if self._link is not None:

@@ -9,14 +9,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.protocol.compression import MAX_MAGNITUDE
 from broker.protocol.messages import Plan
 from edge_agent.errors import TrainingError
+from edge_agent.local_run import Checkpoints, LocalRun, Trained
 from models.normalisation import ChannelSums, Normalisation
 from models.spec import CLASSIFICATION
 from models.trainable import TrainableModel
 
-Step = Callable[[NDArray[np.float32], NDArray[np.int32]], float]
+__all__ = ["Examples", "Summed", "Trained", "Trainer"]
 
 
 class Examples(Protocol):
@@ -32,22 +32,6 @@ class Examples(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trained:
-    """What a plan asked for.
-
-    Attributes:
-        delta: float32[P], trained less base.
-        loss: mean over the last epoch.
-        steps: optimizer steps taken.
-    """
-
-    delta: NDArray[np.float32]
-    num_examples: int
-    loss: float
-    steps: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Summed:
     """What a statistics plan asked for: sums float64[3C] over how many examples."""
 
@@ -59,11 +43,19 @@ class Trainer:
     """Trains one model on one gateway's examples.
 
     Not for two threads at once: it holds one interpreter.
+
+    Args:
+        model: the graph that learns.
+        examples: what it learns from.
+        checkpoints: where training writes how far it has come; ``None`` starts over each time.
     """
 
-    def __init__(self, model: TrainableModel, examples: Examples) -> None:
+    def __init__(
+        self, model: TrainableModel, examples: Examples, checkpoints: Checkpoints | None = None
+    ) -> None:
         self._model = model
         self._examples = examples
+        self._checkpoints = checkpoints
         spec = model.spec
         self._labels = spec.classes if spec.task == CLASSIFICATION else None
 
@@ -78,37 +70,35 @@ class Trainer:
     ) -> Trained | None:
         """Train from ``base`` float32[P]; ``None`` when ``stopped`` said so between two steps.
 
-        ``correction`` float32[P] is added to every gradient.
+        ``correction`` float32[P] is added to every gradient. With checkpoints, work that was stopped
+        or killed before is taken up where it last stood.
 
         Raises:
             TrainingError: fewer examples than the plan asks for, or a loss that is not finite.
         """
-        ids = self._ids(plan.min_examples)
-        training = plan.training
-
-        def step(x: NDArray[np.float32], y: NDArray[np.int32]) -> float:
-            return self._model.train_step(
-                normalisation.apply(x),
-                y,
-                np.ones(len(x), np.float32),
-                learning_rate=training.learning_rate,
-                momentum=training.momentum,
-                mu=training.mu,
-                correction=correction,
-            )
-
-        self._model.restore(base)
-        loss, steps = 0.0, 0
-        for _ in range(training.local_epochs):
-            epoch = self._epoch(generator.permutation(ids), step, stopped)
-            if epoch is None:
-                return None
-            loss, steps = epoch[0], steps + epoch[1]
-        delta = self._model.parameters() - base
-        # ``not <=`` for NaN is neither.
-        if not (abs(loss) <= MAX_MAGNITUDE and (np.abs(delta) <= MAX_MAGNITUDE).all()):
-            raise TrainingError(f"the loss diverged to {loss}; nothing is sent")
-        return Trained(delta, len(ids), loss, steps)
+        run = LocalRun(plan, base, correction, self._model)
+        checkpoints = self._checkpoints
+        found = None if checkpoints is None else checkpoints.load(run.work, base.size)
+        if found is None:
+            run.begin(self._ids(plan.min_examples))
+        else:
+            run.resume(found)
+        for epoch in range(plan.training.local_epochs):
+            order = generator.permutation(run.ids)  # drawn for epochs that are done, too
+            if epoch < run.epoch:
+                continue
+            batches = self._batches(order)
+            while run.batch < len(batches):
+                stop = stopped()
+                if stop and checkpoints is None:
+                    return None
+                keep = checkpoints if stop or run.due else None
+                x, y = self._examples.batch(batches[run.batch], self._model.spec.classes)
+                run.step(normalisation.apply(x), y, keep)
+                if stop:
+                    return None
+            run.end_epoch()
+        return run.trained()
 
     def sum(self, plan: Plan) -> Summed:
         """Sum each channel's readings over the examples, batch by batch.
@@ -122,24 +112,6 @@ class Trainer:
             x, _ = self._examples.batch(batch, self._model.spec.classes)
             sums = sums + ChannelSums.of(x)
         return Summed(sums.to_vector(), len(ids))
-
-    def _epoch(
-        self, ids: NDArray[np.int64], step: Step, stopped: Callable[[], bool]
-    ) -> tuple[float, int] | None:
-        """Return the mean loss and the steps taken; ``None`` when stopped."""
-        total, seen, steps = 0.0, 0, 0
-        for batch in self._batches(ids):
-            if stopped():
-                return None
-            x, y = self._examples.batch(batch, self._model.spec.classes)
-            if not len(x):
-                continue  # the store has let go of all of them since
-            total += step(x, y) * len(x)
-            seen += len(x)
-            steps += 1
-        if not seen:
-            raise TrainingError("every example was let go of while training")
-        return total / seen, steps
 
     def _ids(self, min_examples: int) -> NDArray[np.int64]:
         ids = self._examples.ids(self._labels)

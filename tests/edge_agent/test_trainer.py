@@ -6,11 +6,14 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from broker.protocol.messages import BlobReference, Plan, PlanKind, TrainingPlan
+from edge_agent import local_run
+from edge_agent.checkpoints import CheckpointStore
 from edge_agent.errors import TrainingError
 from edge_agent.examples import ExampleStore
 from edge_agent.trainer import Trained, Trainer
@@ -117,6 +120,71 @@ def test_it_stops_between_two_steps(trainer: Trainer, artifact: Artifact, steps:
     stopped = trained(trainer, artifact, plan(local_epochs=5), 0, lambda: next(asked) >= steps)
     assert stopped is None
     assert next(asked) == steps + 1
+
+
+@pytest.mark.parametrize("steps", [0, 2, 3, 7, 14])
+def test_work_that_was_paused_ends_as_if_it_had_not_been(
+    model: TrainableModel, store: ExampleStore, artifact: Artifact, steps: int
+) -> None:
+    asked = plan(local_epochs=5, mu=0.5)
+    whole = trained(Trainer(model, store), artifact, asked)
+    with closing(CheckpointStore(":memory:")) as kept:
+        paused = Trainer(model, store, kept)
+        number = count()
+        assert trained(paused, artifact, asked, 0, lambda: next(number) >= steps) is None
+        store.add(Window("watch", -9, -8, np.ones((200, 6), np.float32), 0.0), "PEN")
+        resumed = trained(paused, artifact, asked)
+    assert whole is not None
+    assert resumed is not None
+    # Rounding to int8 magnifies the last bits; without momentum or anchor it would be 20 % and more.
+    assert np.linalg.norm(resumed.delta - whole.delta) < 2e-3 * np.linalg.norm(whole.delta)
+    assert resumed.loss == pytest.approx(whole.loss, rel=1e-2)
+    assert (resumed.steps, resumed.num_examples) == (15, 70)
+
+
+class Killed(Exception):
+    pass
+
+
+def test_work_that_was_killed_goes_on_from_its_last_checkpoint(
+    model: TrainableModel,
+    store: ExampleStore,
+    artifact: Artifact,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(local_run, "STEPS_PER_CHECKPOINT", 50)
+    asked = plan(local_epochs=24)
+    number = count()
+
+    def killed() -> bool:
+        if next(number) == 61:
+            raise Killed
+        return False
+
+    with closing(CheckpointStore(tmp_path / "t")) as kept, pytest.raises(Killed):
+        trained(Trainer(model, store, kept), artifact, asked, 0, killed)
+    with closing(CheckpointStore(tmp_path / "t")) as kept:
+        number = count()
+        resumed = trained(
+            Trainer(model, store, kept), artifact, asked, 0, lambda: next(number) < 0
+        )
+    assert resumed is not None
+    assert resumed.steps == 72
+    assert next(number) == 22
+
+
+def test_anothers_checkpoint_is_of_no_use(
+    model: TrainableModel, store: ExampleStore, artifact: Artifact
+) -> None:
+    first = trained(Trainer(model, store), artifact, plan())
+    with closing(CheckpointStore(":memory:")) as kept:
+        trainer = Trainer(model, store, kept)
+        assert trained(trainer, artifact, replace(plan(), seed=8), 0, lambda: True) is None
+        again = trained(trainer, artifact, plan())
+    assert first is not None
+    assert again is not None
+    assert np.array_equal(first.delta, again.delta)
 
 
 def test_too_few_examples_are_said(trainer: Trainer, artifact: Artifact) -> None:
