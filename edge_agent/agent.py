@@ -15,15 +15,18 @@ from pathlib import Path
 
 from broker.link import MqttLink, steady_unix_s
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
+from broker.protocol.messages import GatewayState
 from edge_agent.alerts import Alert, AlertLog, AlertRule
 from edge_agent.census import Census
 from edge_agent.checkpoints import CheckpointStore
-from edge_agent.effects import Effect, Identity, Install, Note, StartWork, StopWork
+from edge_agent.effects import Effect, Identity, Install, Note, PauseWork, StartWork, StopWork
+from edge_agent.eligibility_watch import EligibilityWatch
 from edge_agent.errors import StorageError, TrainingError
 from edge_agent.examples import ExampleStore
 from edge_agent.inference import Inference
 from edge_agent.journal import Journal
 from edge_agent.labels import Annotation
+from edge_agent.machine import Machine
 from edge_agent.participant import Participant
 from edge_agent.pipeline import Pipeline
 from edge_agent.settings import AgentSettings
@@ -39,6 +42,7 @@ from models.trainable import TrainableModel
 
 _LOG = logging.getLogger(__name__)
 _TICK_S = 1.0
+_TICKS_PER_LOOK = 10
 _TICKS_PER_CENSUS = 300
 
 
@@ -49,13 +53,18 @@ class Agent:
         settings: what the gateway was told.
         artifact: the model that its population trains.
         sources: its sensors, open or not.
+        machine: what it runs on.
 
     Raises:
         StorageError: a state file cannot be opened, or is another gateway's.
     """
 
     def __init__(
-        self, settings: AgentSettings, artifact: Artifact, sources: tuple[Source, ...]
+        self,
+        settings: AgentSettings,
+        artifact: Artifact,
+        sources: tuple[Source, ...],
+        machine: Machine | None = None,
     ) -> None:
         self._settings = settings
         self._artifact = artifact
@@ -89,6 +98,8 @@ class Agent:
             self._alerts = opened.enter_context(closing(AlertLog(self._state / "alerts.sqlite")))
             self._storages = opened.pop_all()
         self._participant = Participant(identity, self._journal)
+        kept = (self._state / "examples.sqlite").stat().st_mtime if len(self._examples) else 0.0
+        self._watch = EligibilityWatch(settings.eligibility, machine or Machine(), kept)
         self._inference = Inference(artifact)
         self._rule = AlertRule(settings.alert)
         self._worker = Worker(self._open_trainer)
@@ -107,6 +118,7 @@ class Agent:
         self._link = MqttLink(self._settings.broker, topics_id, self._participant.will(), self)
         self._apply(self._participant.started())
         self._count_examples()
+        self._look_around()
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -158,7 +170,7 @@ class Agent:
                 self._install(effect)
             elif isinstance(effect, StartWork):
                 self._start(effect)
-            elif isinstance(effect, StopWork):
+            elif isinstance(effect, StopWork | PauseWork):
                 self._worker.stop(effect.plan)
             elif isinstance(effect, Note):
                 _LOG.info("%s", effect.text)
@@ -196,6 +208,7 @@ class Agent:
     def _keep(self, window: Window, label: str | None) -> None:
         try:
             self._examples.add(window, label)
+            self._watch.kept(steady_unix_s())
         except StorageError as error:
             _LOG.error("a window was not kept: %s", error)
         self._changed.set()
@@ -228,6 +241,8 @@ class Agent:
             await asyncio.sleep(_TICK_S)
             if number % _TICKS_PER_CENSUS == 0:
                 self._say_censuses()
+            if number % _TICKS_PER_LOOK == 0:
+                self._look_around()
             if self._changed.is_set():
                 self._changed.clear()
                 self._count_examples()
@@ -238,13 +253,24 @@ class Agent:
             if line := census.news():
                 _LOG.info("%s", line)
 
+    def _look_around(self) -> None:
+        now = steady_unix_s()
+        found = self._watch.look(
+            now,
+            examples=self._trainable(),
+            training=self._participant.state is GatewayState.TRAINING,
+            windows=[census.windows for census in self._censuses],
+        )
+        self._apply(self._participant.judged(found, now))
+
     def _count_examples(self) -> None:
+        self._apply(self._participant.examples(self._trainable(), steady_unix_s()))
+
+    def _trainable(self) -> int:
         spec = self._artifact.spec
         if spec.task == CLASSIFICATION:
-            trainable = self._examples.labelled(spec.classes)
-        else:
-            trainable = len(self._examples)
-        self._apply(self._participant.examples(trainable, steady_unix_s()))
+            return self._examples.labelled(spec.classes)
+        return len(self._examples)
 
     def _open_examples(self) -> ExampleStore:
         path = self._state / "examples.sqlite"

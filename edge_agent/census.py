@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from edge_agent.pipeline import Pipeline
+from edge_agent.pipeline import Pipeline, PipelineCounters
 from firmware_bridge.source import Source
 
 
@@ -19,6 +19,11 @@ class Census:
         self._source = source
         self._pipeline = pipeline
         self._said = ""
+
+    @property
+    def windows(self) -> PipelineCounters:
+        """What became of the sensor's windows."""
+        return self._pipeline.counters
 
     def news(self) -> str:
         """Return the line when it has changed since the last time, else nothing."""

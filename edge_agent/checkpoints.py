@@ -80,11 +80,17 @@ class CheckpointStore:
             row = self._db.execute("SELECT * FROM checkpoint WHERE work = ?", (work,)).fetchone()
         if row is None:
             return None
+        _, work, epoch, batch, steps, loss, seen, ids, weights, momentum = row
         found = Checkpoint(
-            *row[1:7],
-            ids=_array(row[7], "<i8", np.int64),
-            parameters=_array(row[8], "<f4", np.float32),
-            momentum=_array(row[9], "<f4", np.float32),
+            work,
+            epoch,
+            batch,
+            steps,
+            loss,
+            seen,
+            _array(ids, "<i8", np.int64),
+            _array(weights, "<f4", np.float32),
+            _array(momentum, "<f4", np.float32),
         )
         return found if found.parameters.shape == found.momentum.shape == (parameters,) else None
 

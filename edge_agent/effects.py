@@ -52,13 +52,20 @@ class StopWork:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseWork:
+    """The plan's work rests where it stands; :class:`StartWork` takes it up again."""
+
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something worth a line in the gateway's log."""
 
     text: str
 
 
-Effect = Publish | Subscribe | Unsubscribe | Install | StartWork | StopWork | Note
+Effect = Publish | Subscribe | Unsubscribe | Install | StartWork | StopWork | PauseWork | Note
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,9 +96,7 @@ class LocalRun:
             moved = self._training.mu * (found.parameters - self._base)
             self._correction = moved if self._correction is None else self._correction + moved
 
-    def step(
-        self, x: NDArray[np.float32], y: NDArray[np.int32], keep: Checkpoints | None
-    ) -> None:
+    def step(self, x: NDArray[np.float32], y: NDArray[np.int32], keep: Checkpoints | None) -> None:
         """Take the next batch, x float32[n, ...] normalised and y int32[n], which may be empty.
 
         Args:

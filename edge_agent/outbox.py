@@ -30,9 +30,15 @@ class Outbox:
         """Offer what is pending, when there is a link."""
         if self._upload is not None and not self._journal.is_pending(self._upload.offer.update):
             self._upload = None  # a newer update took its room
+        if not link:
+            return []
         if self._upload is None and (pending := self._journal.pending()) is not None:
             self._upload = Upload(self._topics, *pending)
-        return [*self._upload.begin(now)] if self._upload is not None and link else []
+        return [] if self._upload is None else [*self._upload.begin(now)]
+
+    def rest(self) -> None:
+        """Send nothing more; :meth:`resume` asks what is missing and goes on with that."""
+        self._upload = None
 
     def published(self, token: str, now: float) -> list[Effect]:
         """The broker has acknowledged a chunk."""

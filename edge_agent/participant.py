@@ -24,6 +24,7 @@ from broker.protocol.messages import (
 from broker.protocol.topics import Topics
 from edge_agent.download import Download
 from edge_agent.effects import Effect, Identity, Install, Note
+from edge_agent.eligibility import OF_THE_LINK, OF_TRAINING, Obstacle
 from edge_agent.journal import Journal
 from edge_agent.outbox import Outbox
 from edge_agent.presence import Condition, Presence
@@ -48,6 +49,7 @@ class Participant:
         self._presence = Presence(identity, journal.next_counter("birth"))
         self._connected = False
         self._examples = 0
+        self._obstacles: tuple[Obstacle, ...] = ()
         self.received_bytes = 0
         self.sent_bytes = 0
 
@@ -87,9 +89,9 @@ class Participant:
         for topic in (topics.reply(self._identity.gateway), topics.aggregator, topics.model):
             self._effects.append(Subscribe(topic))
         self._effects.append(Subscribe(topics.plan))
-        self._effects += self._download.ask(now, link=True)
+        self._effects += self._download.ask(now, link=self._exchanging)
         self._presence.forget()
-        self._effects += self._outbox.resume(now, link=True)
+        self._effects += self._outbox.resume(now, link=self._exchanging)
         return self._settle(now)
 
     def disconnected(self) -> list[Effect]:
@@ -114,10 +116,29 @@ class Participant:
     def tick(self, now: float) -> list[Effect]:
         """Let time pass: retries, deadlines, heartbeat."""
         self._effects += self._work.tick(now)
-        if self._connected:
+        if self._exchanging:
             self._effects += self._outbox.tick(now)
             self._effects += self._download.tick(now)
+        if self._connected:
             self._presence.tick(now)
+        return self._settle(now)
+
+    def judged(self, found: tuple[Obstacle, ...], now: float) -> list[Effect]:
+        """Say what stands in the way of taking part; work rests, and goes on when nothing does."""
+        before = {obstacle.reason for obstacle in self._obstacles}
+        could_exchange = self._exchanging
+        self._obstacles = found
+        for obstacle in found:
+            if obstacle.reason not in before:
+                self._effects.append(Note(f"takes no part: {obstacle.reason}: {obstacle.detail}"))
+        if before and not found:
+            self._effects.append(Note("takes part again"))
+        self._effects += self._work.hold(any(o.reason in OF_TRAINING for o in found))
+        if could_exchange and not self._exchanging:
+            self._outbox.rest()
+        elif self._exchanging and not could_exchange:
+            self._effects += self._outbox.resume(now, link=True)
+            self._effects += self._download.ask(now, link=True)
         return self._settle(now)
 
     def examples(self, count: int, now: float) -> list[Effect]:
@@ -132,7 +153,7 @@ class Participant:
             StorageError: the journal cannot be written; the work is not answered.
         """
         if self._work.worked(plan, result):
-            self._effects += self._outbox.resume(now, link=self._connected)
+            self._effects += self._outbox.resume(now, link=self._exchanging)
         return self._settle(now)
 
     def declined(self, plan: Plan, reason: str, now: float) -> list[Effect]:
@@ -187,9 +208,10 @@ class Participant:
         """Do what has become possible, then say the state if it has changed."""
         self._seek_model()
         self._effects += self._work.start()
-        self._effects += self._download.seek(self._wanted(), now, link=self._connected)
+        self._effects += self._download.seek(self._wanted(), now, link=self._exchanging)
         if self._connected:
-            condition = Condition(self.state, self._examples, self.version)
+            reasons = tuple(str(obstacle.reason) for obstacle in self._obstacles)
+            condition = Condition(self.state, self._examples, self.version, reasons)
             self._effects += self._presence.news(condition, self._traffic, now)
         return self._take()
 
@@ -205,6 +227,11 @@ class Participant:
         """A plan's base first, for it has a deadline. What is held was acted on already."""
         announced = None if self._announced is None else self._announced.model
         return [wanted for wanted in (self._work.wants, announced) if wanted is not None]
+
+    @property
+    def _exchanging(self) -> bool:
+        """Whether updates and models may go over the link now."""
+        return self._connected and not any(o.reason in OF_THE_LINK for o in self._obstacles)
 
     @property
     def _traffic(self) -> tuple[int, int]:

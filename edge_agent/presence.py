@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from broker.protocol import wire
 from broker.protocol.effects import Publish
@@ -15,11 +15,19 @@ _HEARTBEAT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How the gateway is: what it does, labelled examples, the version that it infers with."""
+    """How the gateway is.
+
+    Attributes:
+        state: what it does.
+        examples: that it could train on.
+        version: that it infers with.
+        obstacles: reasons for which it takes no part.
+    """
 
     state: GatewayState
     examples: int
     version: int | None
+    obstacles: tuple[str, ...] = ()
 
 
 class Presence:
@@ -59,12 +67,13 @@ class Presence:
             condition.examples,
             condition.version,
             *traffic,
+            condition.obstacles,
         )
         return Publish(self._topic, wire.encode(message), retain=True)
 
     def _worth(self, now: Condition) -> bool:
         """Whether a condition is news: not one more example, but a tenth more is."""
         said = self._said
-        if said is None or (now.state, now.version) != (said.state, said.version):
+        if said is None or replace(now, examples=said.examples) != said:
             return True
         return now.examples >= 1.1 * said.examples + 1 or now.examples < said.examples

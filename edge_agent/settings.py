@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from broker.protocol.messages import MAX_CHUNK_BYTES
 from broker.settings import BrokerSettings, SettingError, require_range, require_topic_name
+from edge_agent.eligibility import EligibilitySettings
 
 SENSOR_KINDS = ("serial", "ble")
 
@@ -125,6 +126,7 @@ class AgentSettings:
     sensor: tuple[SensorSettings, ...] = ()
     window: WindowSettings = field(default_factory=WindowSettings)
     alert: AlertSettings = field(default_factory=AlertSettings)
+    eligibility: EligibilitySettings = field(default_factory=EligibilitySettings)
     example_capacity: int = 4096
     chunk_bytes: int = 32 * 1024
     journal_bytes: int = 64 * 1024 * 1024

@@ -70,8 +70,8 @@ class Trainer:
     ) -> Trained | None:
         """Train from ``base`` float32[P]; ``None`` when ``stopped`` said so between two steps.
 
-        ``correction`` float32[P] is added to every gradient. With checkpoints, work that was stopped
-        or killed before is taken up where it last stood.
+        ``correction`` float32[P] is added to every gradient. With checkpoints, work that was
+        stopped or killed before is taken up where it last stood.
 
         Raises:
             TrainingError: fewer examples than the plan asks for, or a loss that is not finite.

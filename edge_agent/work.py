@@ -18,7 +18,7 @@ from broker.protocol.messages import (
 from broker.protocol.statistics import STATISTICS_CODEC, encode_sums
 from broker.protocol.transfer import refer
 from edge_agent.control_variate import ControlVariate, control_variate, reach_of
-from edge_agent.effects import Identity, Model, Note, StartWork, StopWork
+from edge_agent.effects import Identity, Model, Note, PauseWork, StartWork, StopWork
 from edge_agent.journal import Journal
 from edge_agent.shelf import ModelShelf
 from edge_agent.trainer import Summed, Trained
@@ -33,6 +33,7 @@ class PlanWork:
         self._shelf = shelf
         self._plan: Plan | None = None
         self._working: str | None = None
+        self._held = False
 
     @property
     def working(self) -> bool:
@@ -67,10 +68,18 @@ class PlanWork:
             return []
         return self._drop("its deadline has passed")
 
+    def hold(self, held: bool) -> list[PauseWork]:
+        """Rest while something stands in the way of training; the plan stays."""
+        self._held = held
+        if not held or self._working is None:
+            return []
+        plan, self._working = self._working, None
+        return [PauseWork(plan)]
+
     def start(self) -> list[StartWork]:
-        """Start the work once its base is held."""
+        """Start the work, or take it up again, once its base is held and nothing is in the way."""
         plan = self._plan
-        if plan is None or self._working is not None:
+        if plan is None or self._held or self._working is not None:
             return []
         model = None if plan.model is None else self._shelf.held(plan.model)
         if plan.kind is PlanKind.TRAIN and model is None:
@@ -84,7 +93,8 @@ class PlanWork:
         Raises:
             StorageError: the journal cannot be written; the work is not answered.
         """
-        if self._working != plan.plan:
+        # Work that ended while it was being paused counts too.
+        if self._plan is None or self._plan.plan != plan.plan:
             return False
         self._journal_update(plan, result)
         self._working = self._plan = None

@@ -32,7 +32,8 @@ class Roster:
         self._births[gateway] = presence.birth
         able = presence.state is not GatewayState.OFFLINE
         enough = presence.examples >= self._min_examples
-        if able and enough and presence.artifact == self._artifact:
+        willing = not presence.obstacles
+        if able and enough and willing and presence.artifact == self._artifact:
             self._ready[gateway] = presence
         else:
             self._ready.pop(gateway, None)

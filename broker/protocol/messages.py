@@ -24,6 +24,7 @@ MAX_CHANNELS = 1024
 # The largest blob in chunks of 1 KiB. Who cuts finer would make us count pieces, not bytes.
 MAX_CHUNKS = 65_536
 MAX_BITMAP_BYTES = MAX_CHUNKS // 8
+MAX_OBSTACLES = 16
 
 Name = Annotated[str, Bound(1, 64)]
 Text = Annotated[str, Bound(0, 256)]
@@ -191,6 +192,7 @@ class GatewayPresence:
         examples: labelled examples that the gateway could train on; never the examples.
         version: the version that it infers with, or ``None``.
         received_bytes, sent_bytes: MQTT payload bytes since this birth.
+        obstacles: why it takes no part for now, such as ``"battery"``; it is not asked.
     """
 
     gateway: Name
@@ -201,6 +203,7 @@ class GatewayPresence:
     version: Counter | None
     received_bytes: Counter
     sent_bytes: Counter
+    obstacles: Annotated[tuple[Name, ...], Bound(0, MAX_OBSTACLES)] = ()
 
 
 @message_type("aggregator-presence")

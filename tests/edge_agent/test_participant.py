@@ -33,7 +33,8 @@ from broker.protocol.model_blob import pack_model
 from broker.protocol.statistics import decode_sums
 from broker.protocol.topics import Topics
 from broker.protocol.transfer import bitmap_of, cut, refer
-from edge_agent.effects import Effect, Identity, Install, Note, StartWork, StopWork
+from edge_agent.effects import Effect, Identity, Install, Note, PauseWork, StartWork, StopWork
+from edge_agent.eligibility import Obstacle, Reason
 from edge_agent.errors import StorageError
 from edge_agent.journal import Journal
 from edge_agent.participant import Participant
@@ -676,3 +677,71 @@ def test_a_plan_without_scaffold_or_not_the_next_is_not_corrected(opened: Open) 
     assert working(gateway, plan(2, version=1)).correction is None
     gateway = up(opened())
     assert working(gateway, plan(3, version=2, training=training)).correction is None
+
+
+BATTERY = Obstacle(Reason.BATTERY, "12 %, from 30 % on")
+BUDGET = Obstacle(Reason.BUDGET, "today's bytes are spent")
+
+
+def presences(effects: list[Effect]) -> list[GatewayPresence]:
+    return [
+        wire.decode(e.payload, GatewayPresence)
+        for e in of(effects, Publish)
+        if e.topic == TOPICS.presence("g1")
+    ]
+
+
+def test_work_rests_while_something_is_in_the_way_and_is_taken_up_again(
+    gateway: Participant,
+) -> None:
+    work = working(gateway, plan())
+    effects = gateway.judged((BATTERY,), NOW)
+    assert of(effects, PauseWork) == [PauseWork("ward.1")]
+    assert of(effects, Note) == [Note("takes no part: battery: 12 %, from 30 % on")]
+    assert presences(effects)[-1].obstacles == ("battery",)
+    assert gateway.judged((BATTERY,), NOW + 10) == []
+    effects = gateway.judged((), NOW + 20)
+    (again,) = of(effects, StartWork)
+    assert (again.plan, again.seed) == (work.plan, work.seed)
+    assert presences(effects)[-1].obstacles == ()
+    assert len(offers(gateway.worked(again.plan, Trained(DELTA, 50, 0.5, 4), NOW + 30))) == 1
+
+
+def test_work_that_ended_while_it_was_being_paused_counts(gateway: Participant) -> None:
+    work = working(gateway, plan())
+    gateway.judged((BATTERY,), NOW)
+    assert len(offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW))) == 1
+    assert of(gateway.judged((), NOW), StartWork) == []
+
+
+def test_no_work_begins_while_something_is_in_the_way(gateway: Participant) -> None:
+    gateway.judged((BATTERY,), NOW)
+    assert of(hear(gateway, plan()) + give(gateway, 0), StartWork) == []
+    assert len(of(gateway.judged((), NOW), StartWork)) == 1
+
+
+def test_a_plan_whose_deadline_passes_while_it_rests_is_over(gateway: Participant) -> None:
+    working(gateway, plan())
+    gateway.judged((BATTERY,), NOW)
+    gateway.tick(NOW + 601)
+    assert of(gateway.judged((), NOW + 602), StartWork) == []
+
+
+def test_an_upload_rests_without_budget_and_goes_on_with_what_is_missing(
+    gateway: Participant,
+) -> None:
+    offer = uploading(gateway)
+    gateway.judged((BUDGET,), NOW)
+    assert chunks(hear(gateway, want(offer))) == []
+    assert offers(gateway.tick(NOW + 900)) == []
+    assert offers(gateway.judged((), NOW + 901)) == [offer]
+    assert chunks(hear(gateway, want(offer, 2))) == [2]
+
+
+def test_without_budget_work_goes_on_and_its_update_waits(gateway: Participant) -> None:
+    work = working(gateway, plan())
+    assert of(gateway.judged((BUDGET,), NOW), PauseWork) == []
+    assert offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW)) == []
+    gateway.disconnected()
+    assert offers(gateway.connected(NOW + 5)) == []
+    assert len(offers(gateway.judged((), NOW + 10))) == 1

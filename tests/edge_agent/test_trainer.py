@@ -136,14 +136,14 @@ def test_work_that_was_paused_ends_as_if_it_had_not_been(
         resumed = trained(paused, artifact, asked)
     assert whole is not None
     assert resumed is not None
-    # Rounding to int8 magnifies the last bits; without momentum or anchor it would be 20 % and more.
+    # Rounding to int8 magnifies the last bits; without momentum or anchor it would be 20 % or more.
     assert np.linalg.norm(resumed.delta - whole.delta) < 2e-3 * np.linalg.norm(whole.delta)
     assert resumed.loss == pytest.approx(whole.loss, rel=1e-2)
     assert (resumed.steps, resumed.num_examples) == (15, 70)
 
 
-class Killed(Exception):
-    pass
+class KilledError(Exception):
+    """The process ends here."""
 
 
 def test_work_that_was_killed_goes_on_from_its_last_checkpoint(
@@ -159,16 +159,14 @@ def test_work_that_was_killed_goes_on_from_its_last_checkpoint(
 
     def killed() -> bool:
         if next(number) == 61:
-            raise Killed
+            raise KilledError
         return False
 
-    with closing(CheckpointStore(tmp_path / "t")) as kept, pytest.raises(Killed):
+    with closing(CheckpointStore(tmp_path / "t")) as kept, pytest.raises(KilledError):
         trained(Trainer(model, store, kept), artifact, asked, 0, killed)
     with closing(CheckpointStore(tmp_path / "t")) as kept:
         number = count()
-        resumed = trained(
-            Trainer(model, store, kept), artifact, asked, 0, lambda: next(number) < 0
-        )
+        resumed = trained(Trainer(model, store, kept), artifact, asked, 0, lambda: next(number) < 0)
     assert resumed is not None
     assert resumed.steps == 72
     assert next(number) == 22

@@ -253,6 +253,7 @@ def test_no_more_are_asked_than_a_plan_can_name(opened: Open) -> None:
         {"state": GatewayState.OFFLINE},
         {"examples": 31},
         {"artifact": b"b" * 32},
+        {"obstacles": ("battery",)},
     ],
 )
 def test_who_cannot_take_part_is_not_asked(opened: Open, changes: dict[str, Any]) -> None:
