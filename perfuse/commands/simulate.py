@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from perfuse.commands.link import profile_name
 from perfuse.commands.options import Commands, number, whole
 from perfuse.exit_codes import ExitCode
 
@@ -90,14 +91,56 @@ def add_parser(commands: Commands) -> None:
         help="score the majority class, each client alone, and all pooled, too",
     )
     add("--report", type=Path, metavar="FILE", help="write the report there, as JSON")
+    _add_link(parser)
     parser.set_defaults(run=run)
+
+
+def _add_link(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "links",
+        "Put every gateway behind a link of its own, in virtual time. The report then says what "
+        "each round took in seconds and on the wire.",
+    )
+    add = group.add_argument
+    add("--link", type=profile_name, metavar="PROFILE", help="see: perfuse link list")
+    add(
+        "--step-ms",
+        type=number(0, 1e6),
+        default=6.0,
+        metavar="MS",
+        help="a training step on a gateway; the default is shoulder-cnn1d's on one core of an x86 "
+        "server (%(default)s)",
+    )
+    add(
+        "--deadline",
+        type=number(1, 30 * 86400),
+        default=600.0,
+        metavar="S",
+        help="how long a round may take (%(default)s)",
+    )
+    add(
+        "--min-gateways",
+        type=whole(0, 4096),
+        default=0,
+        metavar="N",
+        help="gateways to wait for before a round; by default three quarters of those that the "
+        "profile lets be there on average, all of them where it is never down",
+    )
+    add(
+        "--min-reports",
+        type=whole(0, 4096),
+        default=0,
+        metavar="N",
+        help="updates without which a round is abandoned at its deadline; by default half of the "
+        "gateways that it waits for, all of them where the link is never down",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the simulation and print a line for each round."""
     from broker.aggregator.settings import TrainingSettings
     from broker.protocol.compression import DEFAULT_CODEC
-    from perfuse.simulation.run import SimulationOptions, simulate, write_report
+    from perfuse.simulation.run import LinkOptions, SimulationOptions, simulate, write_report
 
     training = TrainingSettings(
         local_epochs=options.local_epochs,
@@ -108,8 +151,18 @@ def run(options: argparse.Namespace) -> int:
         scaffold=options.scaffold,
         codec=DEFAULT_CODEC if options.codec == "default" else options.codec,
     )
+    link = None
+    if options.link is not None:
+        link = LinkOptions(
+            options.link,
+            options.step_ms,
+            options.deadline,
+            options.min_gateways,
+            options.min_reports,
+        )
+    took = "  virtual s" if link else ""
     print(f"{'version':>7}  {'reported':>8}  {'accuracy':>8}  {'macro-F1':>8}  "
-          f"{'up KiB':>8}  {'down KiB':>8}  {'seconds':>7}")  # fmt: skip
+          f"{'up KiB':>8}  {'down KiB':>8}  {'seconds':>7}{took}")  # fmt: skip
     report = simulate(
         SimulationOptions(
             data=options.data,
@@ -122,6 +175,7 @@ def run(options: argparse.Namespace) -> int:
             seed=options.seed,
             processes=options.processes,
             with_baselines=options.baselines,
+            link=link,
         ),
         _say_row,
     )
@@ -135,11 +189,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _say_row(row: dict[str, Any]) -> None:
     reported = f"{row['reported']}/{row['cohort']}"
+    took = f"  {row['virtual_seconds']:>9.1f}" if "virtual_seconds" in row else ""
     state = "" if row["committed"] else "  abandoned"
     print(
         f"{row['version']:>7}  {reported:>8}  {_figure(row['accuracy'])}  "
         f"{_figure(row['macro_f1'])}  {row['uplink_bytes'] / 1024:>8.1f}  "
-        f"{row['downlink_bytes'] / 1024:>8.1f}  {row['seconds']:>7.2f}{state}",
+        f"{row['downlink_bytes'] / 1024:>8.1f}  {row['seconds']:>7.2f}{took}{state}",
         flush=True,
     )
 

@@ -6,23 +6,52 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from broker.aggregator.service import task_of
 from broker.aggregator.settings import AggregatorSettings, RoundSettings, TrainingSettings
 from broker.protocol.messages import MAX_COHORT
-from models.artifact import load_artifact
+from models.artifact import Artifact, load_artifact
 from models.trainable import TrainableModel
+from perfuse.link.profiles import PROFILES
 from perfuse.simulation.baselines import baselines
 from perfuse.simulation.dataset import DatasetError, load_dataset, split_clients
 from perfuse.simulation.federation import Federation, RoundEnd
+from perfuse.simulation.labour import Labour
+from perfuse.simulation.linked_federation import LinkedFederation, LinkedRoundEnd
 from perfuse.simulation.scoring import score_model
 from perfuse.simulation.workforce import Workforce
 
 Row = dict[str, Any]
 _VIRTUAL_DEADLINE_S = 600.0
+_SHARE_WAITED_FOR = 0.75
+_WIRE_BYTES = (
+    "MQTT packets that the gateways' links carried, sent again or lost on the way too; TCP, TLS "
+    "and keepalive not counted. What is still under way when a round ends counts with the next"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOptions:
+    """How gateways are linked, and what they wait for.
+
+    Attributes:
+        profile: a name in :data:`perfuse.link.profiles.PROFILES`.
+        step_ms: what a training step takes on a gateway.
+        deadline_s: how long a round may take.
+        min_gateways: ready gateways to wait for before a round opens; 0: three quarters of those
+            that the profile lets be there on average, all where it is always up.
+        min_reports: updates without which a round is abandoned; 0: half of ``min_gateways``, all of
+            the cohort where the link is always up.
+    """
+
+    profile: str
+    step_ms: float
+    deadline_s: float
+    min_gateways: int = 0
+    min_reports: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +68,7 @@ class SimulationOptions:
     seed: int
     processes: int
     with_baselines: bool
+    link: LinkOptions | None = None
 
 
 def simulate(options: SimulationOptions, said: Callable[[Row], None]) -> dict[str, Any]:
@@ -69,14 +99,7 @@ def simulate(options: SimulationOptions, said: Callable[[Row], None]) -> dict[st
             )
         )
         federation = stack.enter_context(
-            closing(
-                Federation(
-                    _settings(options, len(split.training)),
-                    task_of(artifact),
-                    workforce.counts(),
-                    workforce.perform,
-                )
-            )
+            closing(_federation(options, artifact, len(split.training), workforce))
         )
         began = time.monotonic()
 
@@ -102,6 +125,8 @@ def simulate(options: SimulationOptions, said: Callable[[Row], None]) -> dict[st
         "rounds": rows,
         "final": rows[-1],
     }
+    if options.link is not None:
+        report["link"] = _link_report(options, options.link, len(split.training))
     if options.with_baselines:
         report["baselines"] = baselines(
             artifact, dataset, split, options.training, options.rounds, options.seed
@@ -116,21 +141,51 @@ def write_report(report: dict[str, Any], path: Path) -> None:
     draft.replace(path)
 
 
+def _federation(
+    options: SimulationOptions, artifact: Artifact, clients: int, workforce: Workforce
+) -> Federation | LinkedFederation:
+    settings, task, counts = _settings(options, clients), task_of(artifact), workforce.counts()
+    link = options.link
+    if link is None:
+        return Federation(settings, task, counts, workforce.perform)
+    labour = Labour(workforce.perform, artifact.spec.batch_size, link.step_ms)
+    return LinkedFederation(settings, task, counts, labour, PROFILES[link.profile], options.seed)
+
+
 def _settings(options: SimulationOptions, clients: int) -> AggregatorSettings:
     cohort = min(options.cohort, clients)
+    min_gateways, min_reports = _enough(options.link, cohort, clients)
     rounds = RoundSettings(
         rounds=options.rounds,
         cohort=cohort,
-        min_gateways=clients,
-        min_reports=cohort or clients,
-        deadline_s=_VIRTUAL_DEADLINE_S,
+        min_gateways=min_gateways,
+        min_reports=min_reports,
+        deadline_s=_VIRTUAL_DEADLINE_S if options.link is None else options.link.deadline_s,
         min_examples=1,
     )
     return AggregatorSettings("simulation", rounds, options.training, seed=options.seed)
 
 
+def _enough(link: LinkOptions | None, cohort: int, clients: int) -> tuple[int, int]:
+    """Return how many gateways a round waits for, and how many reports it needs."""
+    share = 1.0 if link is None else PROFILES[link.profile].up_share
+    gateways = clients if share == 1 else max(1, int(_SHARE_WAITED_FOR * share * clients))
+    if link is not None and link.min_gateways:
+        gateways = min(link.min_gateways, clients)
+    reports = gateways if share == 1 else max(1, gateways // 2)
+    if link is not None and link.min_reports:
+        reports = link.min_reports
+    return gateways, min(reports, gateways, cohort or clients)
+
+
+def _link_report(options: SimulationOptions, link: LinkOptions, clients: int) -> Row:
+    min_gateways, min_reports = _enough(link, min(options.cohort, clients), clients)
+    chosen = {"min_gateways": min_gateways, "min_reports": min_reports}
+    return asdict(link) | chosen | {"seed": options.seed, "wire_bytes": _WIRE_BYTES}
+
+
 def _row(end: RoundEnd, score: dict[str, float | None], seconds: float) -> Row:
-    return {
+    row: Row = {
         "version": end.version,
         "committed": end.committed,
         "cohort": end.cohort,
@@ -140,3 +195,8 @@ def _row(end: RoundEnd, score: dict[str, float | None], seconds: float) -> Row:
         "downlink_bytes": end.downlink_bytes,
         "seconds": round(seconds, 3),
     }
+    if isinstance(end, LinkedRoundEnd):
+        row["virtual_seconds"] = end.virtual_seconds
+        row["wire_uplink_bytes"] = end.wire_uplink_bytes
+        row["wire_downlink_bytes"] = end.wire_downlink_bytes
+    return row

@@ -12,7 +12,7 @@ from models.artifact import load_artifact
 from perfuse.cli import main
 from perfuse.exit_codes import ExitCode
 from perfuse.simulation.dataset import DatasetError, load_dataset, split_clients
-from perfuse.simulation.run import SimulationOptions, simulate
+from perfuse.simulation.run import LinkOptions, SimulationOptions, simulate
 
 SITES = 6
 ROW_KEYS = {
@@ -104,6 +104,28 @@ def test_bytes_are_the_payloads_of_every_gateway(data):
     assert row["downlink_bytes"] > 4 * 4 * parameters
 
 
+LINK_KEYS = {"virtual_seconds", "wire_uplink_bytes", "wire_downlink_bytes"}
+
+
+@pytest.mark.parametrize("profile", ["wifi", "ambulance"])
+def test_links_add_to_the_report_and_a_perfect_one_changes_no_model(data, profile):
+    plain = timeless(simulate(options(data), lambda row: None))
+    link = LinkOptions(profile, step_ms=6.0, deadline_s=600.0)
+    one = timeless(simulate(options(data, link=link), lambda row: None))
+    assert one == timeless(simulate(options(data, link=link, processes=2), lambda row: None))
+    assert all(set(row) | {"seconds"} == ROW_KEYS | LINK_KEYS for row in one["rounds"])
+    assert all(row["virtual_seconds"] >= 0 for row in one["rounds"])
+    # Three epochs of several steps each, and messages that take their time.
+    assert all(row["virtual_seconds"] > 0.05 for row in one["rounds"][1:])
+    wire = sum(row["wire_uplink_bytes"] for row in one["rounds"])
+    assert wire > sum(row["uplink_bytes"] for row in one["rounds"])
+    assert one["link"]["profile"] == profile
+    if profile == "wifi":
+        assert one["link"]["min_gateways"] == 4
+        scores = [[row["accuracy"] for row in report["rounds"]] for report in (plain, one)]
+        assert scores[0] == pytest.approx(scores[1], abs=0.03)
+
+
 def test_a_cohort_is_a_part_of_the_gateways(data):
     report = simulate(options(data, cohort=2), lambda row: None)
     assert {row["cohort"] for row in report["rounds"]} == {2}
@@ -152,6 +174,17 @@ def test_wrong_data_is_named(data, change, words):
     with pytest.raises(DatasetError) as caught:
         split_clients(load_dataset(data, "site", spec), 0.25, 0)
     assert words in str(caught.value)
+
+
+def test_the_command_takes_a_link_and_says_the_virtual_seconds(data, capsys):
+    command = f"simulate --data {data} --clients site --model heart-svm --rounds 1 --link 2g"
+    assert main([*command.split(), "--step-ms", "50", "--min-gateways", "3"]) == ExitCode.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("virtual s")
+    assert float(lines[2].split()[-1]) > 1.0
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--link", "5g"])
+    assert "'5g' is not one of wifi, 4g" in capsys.readouterr().err
 
 
 def test_the_command_prints_rounds_and_writes_the_report(data, tmp_path, capsys):

@@ -1,0 +1,1 @@
+"""A network and a broker in virtual time: sessions, cuts, faults and clocks, all from one seed."""
