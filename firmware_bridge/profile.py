@@ -40,6 +40,8 @@ class GattLink:
         start: (characteristic UUID, bytes) to write once subscribed, for sensors that wait.
         interval_s: longest time between two values of a sensor that is worn and works; None where
             silence is ordinary, as with a cuff or a scale.
+        pieces: whether a value is any piece of a byte stream instead of a frame, so that a
+            simulated sensor cuts what a link cannot carry at once.
     """
 
     service: str
@@ -48,6 +50,7 @@ class GattLink:
     bond: bool = False
     start: tuple[tuple[str, bytes], ...] = ()
     interval_s: float | None = None
+    pieces: bool = False
 
 
 @dataclass(frozen=True, slots=True)

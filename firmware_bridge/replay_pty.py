@@ -88,6 +88,12 @@ class PtyReplay:
         await self._write(due)
         self.finished.set()
 
+    async def reader_left(self) -> None:
+        """Wait until nobody has the port open."""
+        while self._is_open():
+            self._input_was_emptied()
+            await asyncio.sleep(_LOOK_FOR_READER_S)
+
     def close(self) -> None:
         """Pull the plug: the port is gone, and its link."""
         if self._master >= 0:

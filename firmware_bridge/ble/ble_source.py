@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from firmware_bridge.ble.adapter import Adapter
-from firmware_bridge.ble.notifications import NotificationDecoder
+from firmware_bridge.ble.notifications import value_decoder
 from firmware_bridge.ble.radio import Advertisement, RadioLink
 from firmware_bridge.ble.subscription import subscribe
 from firmware_bridge.ble.supervisor import Supervisor
@@ -57,7 +57,7 @@ class BleSource:
         self._address = address.upper()
         self._now_ns = now_ns
         self._counters = SourceCounters()
-        self._decoder = NotificationDecoder(sensor, profile, self._counters, utc_offset_s)
+        self._decoder = value_decoder(sensor, profile, self._counters, utc_offset_s)
         self._values: deque[tuple[int, bytes]] = deque()
         self._arrived = asyncio.Event()
         self._closed = False
@@ -85,7 +85,7 @@ class BleSource:
         return self._counters
 
     async def events(self) -> AsyncIterator[Sample | Mark]:
-        """Yield samples as they come; ends after ``close``. Close the iterator too.
+        """Yield samples and marks as they come; ends after ``close``. Close the iterator too.
 
         Raises:
             RuntimeError: the events are being read already.
@@ -102,8 +102,8 @@ class BleSource:
                 self._arrived.clear()
                 while self._values:
                     received_ns, value = self._values.popleft()
-                    for sample in self._decoder.receive(value, received_ns):
-                        yield sample
+                    for event in self._decoder.receive(value, received_ns):
+                        yield event
             if keeper.done():
                 keeper.result()
         finally:

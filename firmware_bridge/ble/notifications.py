@@ -2,14 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from firmware_bridge.errors import FrameError
+from firmware_bridge.frame_stream import FrameStream
+from firmware_bridge.gatt import perfuse_frame
 from firmware_bridge.profile import Profile
-from firmware_bridge.sample import Sample
+from firmware_bridge.sample import Mark, Sample
 from firmware_bridge.sampling import Arrival
 from firmware_bridge.serial_profiles.resync import FrameScanner
 from firmware_bridge.source import SourceCounters
+
+
+class ValueDecoder(Protocol):
+    """What turns the values of a characteristic into events."""
+
+    def receive(self, value: bytes, received_ns: int) -> Sequence[Sample | Mark]:
+        """What this value completes; it came at ``received_ns``, Unix nanoseconds."""
+
+    def negotiated(self, factor: float) -> None:
+        """From now on a count is worth so much."""
+
+    def link_reopened(self) -> None:
+        """The link was lost and is open again."""
+
+
+def value_decoder(
+    sensor: str, profile: Profile[Any], counters: SourceCounters, utc_offset_s: int = 0
+) -> ValueDecoder:
+    """The decoder of one sensor's values; see ``NotificationDecoder`` for the arguments."""
+    if profile.name == perfuse_frame.NAME:
+        return OwnFrameDecoder(sensor, counters)
+    return NotificationDecoder(sensor, profile, counters, utc_offset_s)
+
+
+class OwnFrameDecoder:
+    """Our own frames in pieces; they bring their times, their scales and their marks."""
+
+    def __init__(self, sensor: str, counters: SourceCounters) -> None:
+        self._stream = FrameStream(sensor, counters)
+
+    def receive(self, value: bytes, _received_ns: int) -> Sequence[Sample | Mark]:
+        """See :class:`ValueDecoder`."""
+        return self._stream.receive(value)
+
+    def negotiated(self, factor: float) -> None:
+        """Nothing is negotiated with our sensors."""
+
+    def link_reopened(self) -> None:
+        """See :class:`ValueDecoder`."""
+        self._stream.line_reopened()
 
 
 class NotificationDecoder:

@@ -27,9 +27,9 @@ _HEAD = 0xA0
 _FOOT = 0xC0
 _FOOT_ACCELERATION = 0xC0
 # ADS1299: 4.5 V reference, gain 24 unless it was changed, 24-bit two's complement.
-_UV_PER_COUNT = 4.5e6 / 24 / (2**23 - 1)
+UV_PER_COUNT = 4.5e6 / 24 / (2**23 - 1)
 # LIS3DH at +-4 g as the firmware sets it, twelve bits left-aligned in sixteen.
-_G_PER_COUNT = 0.002 / 16
+G_PER_COUNT = 0.002 / 16
 
 _AXES = struct.Struct(">3h")
 _ELECTRODES = tuple(Channel(f"ch{index}", "uV") for index in range(1, CHANNELS + 1))
@@ -116,11 +116,11 @@ def to_samples(m: CytonFrame, arrival: Arrival) -> tuple[Sample, ...]:
     """
     send = partial(waveform, arrival, timestamp_ns=arrival.received_ns)
     interval_ns = arrival.interval_ns(RATE_HZ)
-    volts = np.array([m.channels], dtype=np.float32) * np.float32(_UV_PER_COUNT * arrival.factor)
+    volts = np.array([m.channels], dtype=np.float32) * np.float32(UV_PER_COUNT * arrival.factor)
     samples = [send("exg", _ELECTRODES, volts, interval_ns=interval_ns)]
     axes = m.acceleration
     if axes is not None and any(axes):
-        pull = np.array([axes], dtype=np.float32) * np.float32(_G_PER_COUNT)
+        pull = np.array([axes], dtype=np.float32) * np.float32(G_PER_COUNT)
         samples.append(send("acceleration", _ACCELERATION, pull, interval_ns=0))
     return tuple(samples)
 

@@ -38,6 +38,7 @@ _PROPERTIES: tuple[tuple[Characteristic.Properties, CharacteristicPropertyName],
     (Characteristic.Properties.INDICATE, "indicate"),
 )
 _DEFAULT_MTU = 23
+_MTU = 517
 
 
 def bleak_backends(adapter: Device) -> tuple[type[BaseBleakScanner], type[BaseBleakClient]]:
@@ -127,6 +128,8 @@ class BumbleClient(BaseBleakClient):
             if pair:
                 await self.pair()
             self._peer = Peer(connection)
+            # BlueZ asks for as much; without asking, a notification holds 20 octets.
+            await self._peer.request_mtu(_MTU)
             await self._peer.discover_all()  # type: ignore[no-untyped-call]  # bumble's gap
         except BaseException as error:
             await self.disconnect()

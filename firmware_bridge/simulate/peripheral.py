@@ -87,10 +87,11 @@ class Peripheral:
         for connection in self._connections():
             if not self._may_have(connection):
                 continue
-            if self._gatt.access is Access.INDICATE:
-                await self._device.indicate_subscriber(connection, self._value, value)
-            else:
-                await self._device.notify_subscriber(connection, self._value, value)
+            for piece in self._pieces(connection, value):
+                if self._gatt.access is Access.INDICATE:
+                    await self._device.indicate_subscriber(connection, self._value, piece)
+                else:
+                    await self._device.notify_subscriber(connection, self._value, piece)
 
     async def feed(self, values: Iterable[bytes], interval_s: float) -> None:
         """Send values, one each ``interval_s``; those that nobody subscribed for are lost."""
@@ -144,6 +145,13 @@ class Peripheral:
 
     def _connections(self) -> list[Connection]:
         return list(self._device.connections.values())
+
+    def _pieces(self, connection: Connection, value: bytes) -> list[bytes]:
+        # Opcode and handle of a notification take three octets (Core 5.3, Vol 3, Part F, 3.4.7.1).
+        size = connection.att_mtu - 3
+        if not self._gatt.pieces or not value:
+            return [value]
+        return [value[at : at + size] for at in range(0, len(value), size)]
 
     def _may_have(self, connection: Connection) -> bool:
         server = self._device.gatt_server

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
+from firmware_bridge.gatt.battery import Battery
 from firmware_bridge.gatt.blood_pressure import BloodPressure
 from firmware_bridge.gatt.health_thermometer import Temperature
 from firmware_bridge.gatt.heart_rate import HeartRate
 from firmware_bridge.gatt.pulse_oximeter_continuous import Oximetry, PulseOximeterContinuous
 from firmware_bridge.profiles import profile
 from firmware_bridge.quantity import Quantity
-
-_RESPIRATION_HZ = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """What a simulated sensor measures.
-
-    Attributes:
-        interval_s: time between two values of such a sensor.
-        measurements: endless; the same for the same generator.
-    """
-
-    interval_s: float
-    measurements: Callable[[np.random.Generator], Iterator[Any]]
+from firmware_bridge.simulate import boards, metabolism, oximeters, polar_streams
+from firmware_bridge.simulate.heart import rr_intervals
+from firmware_bridge.simulate.measurement_model import Model, Models
 
 
 def model_names() -> tuple[str, ...]:
@@ -49,7 +36,7 @@ def model(profile_name: str) -> Model:
 
 
 def model_values(profile_name: str, rng: np.random.Generator) -> Iterator[bytes]:
-    """Endless values of a profile's characteristic.
+    """Endless frames of a profile.
 
     Raises:
         LookupError: the profile has no model.
@@ -60,13 +47,10 @@ def model_values(profile_name: str, rng: np.random.Generator) -> Iterator[bytes]
 
 
 def _heart_rate(rng: np.random.Generator) -> Iterator[HeartRate]:
-    """Beats whose interval follows breathing and wanders; a value a second with the beats in it."""
-    wander, now_s, next_value_s = 0.0, 0.0, 1.0
+    """A value a second with the beats that ended in it."""
+    now_s, next_value_s = 0.0, 1.0
     beats: list[int] = []
-    while True:
-        wander = 0.95 * wander + rng.normal(0.0, 0.008)
-        breath = 0.03 * np.sin(2 * np.pi * _RESPIRATION_HZ * now_s)
-        rr_s = float(np.clip(0.85 + breath + wander, 0.4, 1.5))
+    for rr_s in rr_intervals(rng):
         now_s += rr_s
         beats.append(round(rr_s * 1024))
         while now_s >= next_value_s:
@@ -110,9 +94,24 @@ def _blood_pressure(rng: np.random.Generator) -> Iterator[BloodPressure]:
         )
 
 
-_MODELS = {
+def _battery(rng: np.random.Generator) -> Iterator[Battery]:
+    """A charge that goes by about a percent a value, and is charged at ten."""
+    level = 100.0
+    while True:
+        yield Battery(round(level))
+        level -= rng.uniform(0.5, 1.5)
+        if level < 10:
+            level = 100.0
+
+
+_MODELS: Models = {
+    "battery": Model(60.0, _battery),
     "heart_rate": Model(1.0, _heart_rate),
     "health_thermometer": Model(5.0, _temperature),
     "pulse_oximeter_continuous": Model(1.0, _oximetry),
     "blood_pressure": Model(60.0, _blood_pressure),
+    **boards.MODELS,
+    **metabolism.MODELS,
+    **oximeters.MODELS,
+    **polar_streams.MODELS,
 }
