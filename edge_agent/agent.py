@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from itertools import count
 from pathlib import Path
+from typing import ParamSpec
 
 from broker.link import MqttLink, steady_unix_s
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
@@ -41,7 +43,9 @@ from models.spec import CLASSIFICATION
 from models.trainable import TrainableModel
 
 _LOG = logging.getLogger(__name__)
+P = ParamSpec("P")
 _TICK_S = 1.0
+_STORAGE_RETRY_S = 30.0
 _TICKS_PER_LOOK = 10
 _TICKS_PER_CENSUS = 300
 
@@ -107,16 +111,19 @@ class Agent:
         self._tasks: asyncio.TaskGroup | None = None
         self._changed = asyncio.Event()
         self._censuses: list[Census] = []
+        self._trouble = ""
+        self._try_again_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set.
 
         Raises:
             SettingError: the broker's settings cannot be used.
+            StorageError: a state file was damaged meanwhile; opening it anew mends it.
         """
         topics_id = f"perfuse-{self._settings.population}-{self._settings.gateway}"
         self._link = MqttLink(self._settings.broker, topics_id, self._participant.will(), self)
-        self._apply(self._participant.started())
+        self._core(self._participant.started)
         self._count_examples()
         self._look_around()
         try:
@@ -132,6 +139,8 @@ class Agent:
                 self._worker.close()
                 for task in background:
                     task.cancel()
+        except ExceptionGroup as group:
+            raise _storage_error_of(group) from group
         finally:
             self._tasks = None
             self._worker.close()
@@ -147,19 +156,45 @@ class Agent:
 
     def connected(self) -> None:
         """See :class:`broker.link.LinkUser`."""
-        self._apply(self._participant.connected(steady_unix_s()))
+        self._core(self._participant.connected, steady_unix_s())
 
     def disconnected(self) -> None:
         """See :class:`broker.link.LinkUser`."""
-        self._apply(self._participant.disconnected())
+        self._core(self._participant.disconnected)
 
     def received(self, topic: str, payload: bytes) -> None:
         """See :class:`broker.link.LinkUser`."""
-        self._apply(self._participant.receive(topic, payload, steady_unix_s()))
+        self._core(self._participant.receive, topic, payload, steady_unix_s())
 
     def published(self, token: str) -> None:
         """See :class:`broker.link.LinkUser`."""
-        self._apply(self._participant.published(token, steady_unix_s()))
+        self._core(self._participant.published, token, steady_unix_s())
+
+    def _core(self, call: Callable[P, list[Effect]], *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Do what the core wants; returns ``False``, having said so, if it could not write."""
+        try:
+            self._apply(call(*args, **kwargs))
+        except StorageError as error:
+            self._on_trouble(error)
+            return False
+        return True
+
+    def _on_trouble(self, error: StorageError) -> None:
+        if error.corrupt and self._tasks is not None:
+            self._tasks.create_task(_fail(error), name="damaged state")
+            return
+        if self._trouble != str(error):
+            _LOG.error("%s; trying again every %.0f s", error, _STORAGE_RETRY_S)
+        self._trouble = str(error)
+        self._try_again_at = steady_unix_s() + _STORAGE_RETRY_S
+
+    def _try_again(self) -> None:
+        """After messages that could not be taken: the broker retains what matters."""
+        now = steady_unix_s()
+        if self._trouble and now >= self._try_again_at:
+            self._try_again_at = math.inf
+            if self._core(self._participant.again, now):
+                self._trouble = ""
 
     def _apply(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -191,10 +226,14 @@ class Agent:
         _LOG.info("working on plan %s (%s)", work.plan.plan, work.plan.kind)
         try:
             result = await self._worker.run(work)
-            if result is not None:
-                self._apply(self._participant.worked(work.plan, result, steady_unix_s()))
         except (TrainingError, StorageError, ModelError) as error:
-            self._apply(self._participant.declined(work.plan, str(error), steady_unix_s()))
+            self._core(self._participant.declined, work.plan, str(error), steady_unix_s())
+            return
+        # What was learnt is not given up for a disk that is full for a while.
+        while result is not None and not self._core(
+            self._participant.worked, work.plan, result, steady_unix_s()
+        ):
+            await asyncio.sleep(_STORAGE_RETRY_S)
 
     async def _read(self, source: Source) -> None:
         pipeline = Pipeline(self._artifact.spec, self._settings.window, self._keep, self._look)
@@ -246,7 +285,8 @@ class Agent:
             if self._changed.is_set():
                 self._changed.clear()
                 self._count_examples()
-            self._apply(self._participant.tick(steady_unix_s()))
+            self._core(self._participant.tick, steady_unix_s())
+            self._try_again()
 
     def _say_censuses(self) -> None:
         for census in self._censuses:
@@ -261,10 +301,10 @@ class Agent:
             training=self._participant.state is GatewayState.TRAINING,
             windows=[census.windows for census in self._censuses],
         )
-        self._apply(self._participant.judged(found, now))
+        self._core(self._participant.judged, found, now)
 
     def _count_examples(self) -> None:
-        self._apply(self._participant.examples(self._trainable(), steady_unix_s()))
+        self._core(self._participant.examples, self._trainable(), steady_unix_s())
 
     def _trainable(self) -> int:
         spec = self._artifact.spec
@@ -288,3 +328,13 @@ class Agent:
         if self._link is not None:
             self._link.apply(self._participant.will())
             await self._link.close()
+
+
+async def _fail(error: StorageError) -> None:
+    raise error
+
+
+def _storage_error_of(group: ExceptionGroup[Exception]) -> Exception:
+    """Return the error of a state file, where the group holds nothing else."""
+    storage, rest = group.split(StorageError)
+    return group if storage is None or rest is not None else storage.exceptions[0]

@@ -18,12 +18,15 @@ class StorageError(AgentError):
     Attributes:
         path: the file.
         reason: what the operating system or the database said.
+        corrupt: whether the file itself is damaged: only opening it anew mends that. Otherwise,
+            as on a full disk, trying again later may do.
     """
 
-    def __init__(self, path: object, reason: str) -> None:
+    def __init__(self, path: object, reason: str, *, corrupt: bool = False) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = str(path)
         self.reason = reason
+        self.corrupt = corrupt
 
 
 class TrainingError(AgentError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from broker.protocol.compression import MAX_MAGNITUDE
 from broker.protocol.messages import Plan
 from edge_agent.checkpoints import Checkpoint
-from edge_agent.errors import TrainingError
+from edge_agent.errors import StorageError, TrainingError
 from models.trainable import TrainableModel
 
+_LOG = logging.getLogger(__name__)
 # A crash costs at most so many steps: a second or a few on a small gateway.
 STEPS_PER_CHECKPOINT = 500
 
@@ -109,7 +111,7 @@ class LocalRun:
             self._seen += len(x)
             self._steps += 1
         if keep is not None and before is not None:
-            keep.save(self._checkpoint(before))
+            self._keep(keep, self._checkpoint(before))
 
     def end_epoch(self) -> None:
         """Every batch of the epoch was taken.
@@ -146,6 +148,13 @@ class LocalRun:
             mu=self._training.mu,
             correction=correction,
         )
+
+    def _keep(self, keep: Checkpoints, checkpoint: Checkpoint) -> None:
+        try:
+            keep.save(checkpoint)
+        except StorageError as error:
+            # A full disk must not end the training; a crash now costs more steps.
+            _LOG.warning("no checkpoint: %s", error)
 
     def _checkpoint(self, before: NDArray[np.float32]) -> Checkpoint:
         after = self._model.parameters()

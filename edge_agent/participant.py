@@ -94,6 +94,10 @@ class Participant:
         self._effects += self._outbox.resume(now, link=self._exchanging)
         return self._settle(now)
 
+    def again(self, now: float) -> list[Effect]:
+        """Ask for everything once more, after messages that could not be taken."""
+        return self.connected(now) if self._connected else []
+
     def disconnected(self) -> list[Effect]:
         """The link is down; work goes on."""
         self._connected = False

@@ -13,6 +13,7 @@ from edge_agent.errors import StorageError
 from edge_agent.mending import Mended, mend
 
 _LOG = logging.getLogger(__name__)
+_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def open_state(
@@ -47,7 +48,11 @@ def storing(path: str) -> Iterator[None]:
     """
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except sqlite3.Error as error:
+        # Errors of Python's own module have no code.
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what extends it
+        raise StorageError(path, str(error), corrupt=code in _CORRUPT) from error
+    except OSError as error:
         raise StorageError(path, str(error)) from error
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import edge_agent.agent
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.service import AggregatorService
 from broker.aggregator.settings import AggregatorSettings, RoundSettings, TrainingSettings
@@ -36,9 +37,9 @@ LIMIT_S = 60.0
 STEP_NS = 20_000_000
 
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
-    broker = EmbeddedBroker(tmp_path_factory.mktemp("broker"))
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
+    broker = EmbeddedBroker(tmp_path / "broker")
     broker.start()
     yield broker
     broker.stop()
@@ -198,3 +199,44 @@ def test_a_state_folder_that_cannot_be_made_is_named(artifact: Artifact, tmp_pat
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="Not a directory"):
         agent(artifact, "mqtt://127.0.0.1:1", tmp_path / "file" / "g1")
+
+
+def test_what_was_learnt_on_a_full_disk_is_sent_when_there_is_room(
+    artifact: Artifact, broker: EmbeddedBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge_agent.agent, "_STORAGE_RETRY_S", 0.05)
+    agents = [agent(artifact, broker.url, tmp_path / name, seed=i) for i, name in enumerate("ab")]
+    full = agents[0]
+    journal = full._journal._db
+    (pages,) = journal.execute("PRAGMA page_count").fetchone()
+    journal.execute(f"PRAGMA max_page_count={pages}")
+
+    async def make_room() -> None:
+        while not full._trouble:
+            await asyncio.sleep(0.01)
+        assert "full" in full._trouble
+        journal.execute("PRAGMA max_page_count=1000000")
+
+    async def scenario() -> None:
+        room = asyncio.create_task(make_room())
+        await federate(artifact, broker.url, tmp_path / "aggregator", agents, 2)
+        await room
+
+    asyncio.run(scenario())
+    digest = bytes.fromhex(artifact.spec.digest)
+    with closing(RoundLog(tmp_path / "aggregator" / "rounds.sqlite", "ward", digest)) as log:
+        assert log.latest_version() == 2
+
+
+def test_a_state_file_that_is_damaged_meanwhile_ends_the_agent_with_its_name(
+    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = agent(artifact, "mqtt://127.0.0.1:1", tmp_path / "g1")
+
+    def damaged(now: float) -> list[object]:
+        del now
+        raise StorageError("journal.sqlite", "malformed", corrupt=True)
+
+    monkeypatch.setattr(found._participant, "tick", damaged)
+    with pytest.raises(StorageError, match="malformed"):
+        asyncio.run(found.run(asyncio.Event()))
