@@ -18,13 +18,14 @@ from typing import ParamSpec
 from broker.link import MqttLink, steady_unix_s
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.messages import GatewayState
-from edge_agent.alerts import Alert, AlertLog, AlertRule
+from edge_agent.alerts import Alert, AlertLog, AlertRule, Detection
 from edge_agent.census import Census
 from edge_agent.checkpoints import CheckpointStore
 from edge_agent.effects import Effect, Identity, Install, Note, PauseWork, StartWork, StopWork
 from edge_agent.eligibility_watch import EligibilityWatch
 from edge_agent.errors import StorageError, TrainingError
 from edge_agent.examples import ExampleStore
+from edge_agent.held_alerts import HeldAlerts
 from edge_agent.inference import Inference
 from edge_agent.journal import Journal
 from edge_agent.labels import Annotation
@@ -36,6 +37,7 @@ from edge_agent.trainer import Trainer
 from edge_agent.windows import Window
 from edge_agent.worker import Worker
 from firmware_bridge.errors import SourceError
+from firmware_bridge.quality import Reason
 from firmware_bridge.source import Source
 from models.artifact import Artifact
 from models.errors import ModelError
@@ -106,6 +108,7 @@ class Agent:
         self._watch = EligibilityWatch(settings.eligibility, machine or Machine(), kept)
         self._inference = Inference(artifact)
         self._rule = AlertRule(settings.alert)
+        self._held = HeldAlerts()
         self._worker = Worker(self._open_trainer)
         self._link: MqttLink | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -236,7 +239,10 @@ class Agent:
             await asyncio.sleep(_STORAGE_RETRY_S)
 
     async def _read(self, source: Source) -> None:
-        pipeline = Pipeline(self._artifact.spec, self._settings.window, self._keep, self._look)
+        settings = self._settings
+        pipeline = Pipeline(
+            self._artifact.spec, settings.window, self._keep, self._look, settings.quality
+        )
         self._censuses.append(Census(source, pipeline))
         try:
             async for event in source.events():
@@ -252,11 +258,16 @@ class Agent:
             _LOG.error("a window was not kept: %s", error)
         self._changed.set()
 
-    def _look(self, window: Window) -> None:
+    def _look(self, window: Window, held: tuple[Reason, ...]) -> None:
+        if news := self._held.judge(window.sensor, held):
+            _LOG.warning("%s", news)
         detection = self._inference.detect(window)
         if detection is None:
             return
         _LOG.debug("%s: %s %.2f", detection.sensor, detection.what, detection.score)
+        if held:
+            self._hold(detection, held)
+            return
         alert = self._rule.judge(detection)
         if alert is not None:
             self._keep_alert(alert)
@@ -266,6 +277,17 @@ class Agent:
                 detection.sensor,
                 detection.score,
                 detection.version,
+            )
+
+    def _hold(self, detection: Detection, held: tuple[Reason, ...]) -> None:
+        """Say that a window would have alarmed; a held window neither prolongs nor ends a row."""
+        alarming = self._rule.alarming(detection)
+        if alarming and self._held.first_of(detection.sensor, detection.what):
+            _LOG.warning(
+                "held back: %s on %s, for the readings are unclean: %s",
+                detection.what,
+                detection.sensor,
+                ", ".join(held),
             )
 
     def _keep_alert(self, alert: Alert) -> None:

@@ -50,7 +50,7 @@ class AlertRule:
 
     def judge(self, detection: Detection) -> Alert | None:
         """Take the next detection of a sensor."""
-        if not self._alarming(detection):
+        if not self.alarming(detection):
             self._streaks.pop(detection.sensor, None)
             return None
         what, length = self._streaks.get(detection.sensor, (detection.what, 0))
@@ -58,7 +58,8 @@ class AlertRule:
         self._streaks[detection.sensor] = (detection.what, length)
         return Alert(detection) if length == self._settings.consecutive else None
 
-    def _alarming(self, detection: Detection) -> bool:
+    def alarming(self, detection: Detection) -> bool:
+        """Whether enough such detections in a row are worth an alert."""
         if detection.what == ANOMALY:
             return 0 < self._settings.anomaly_score < detection.score
         sure = detection.score >= self._settings.min_probability

@@ -39,5 +39,7 @@ class Census:
         counters = asdict(self._source.counters)
         counters |= {} if windower is None else asdict(windower.counters)
         counters |= asdict(self._pipeline.counters)
+        reasons = counters.pop("reasons")
+        counters |= {f"unclean_{reason}": count for reason, count in reasons.items()}
         counted = " ".join(f"{name}={count}" for name, count in counters.items() if count)
         return f"sensor {self._source.sensor}: {counted or 'nothing yet'}"

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from edge_agent.labels import LabelTrack
+from edge_agent.quality_settings import QualitySettings
 from edge_agent.settings import WindowSettings
 from edge_agent.windows import Window, Windower
-from firmware_bridge.sample import Mark, Sample
+from firmware_bridge.quality import Assessor, Reason
+from firmware_bridge.sample import Channel, Mark, Sample
 from models.spec import ModelSpec
 
 Keep = Callable[[Window, str | None], None]
-Look = Callable[[Window], None]
+Look = Callable[[Window, tuple[Reason, ...]], None]
+
+_DEFAULT_QUALITY = QualitySettings()
 
 
 @dataclass(slots=True)
@@ -23,13 +27,17 @@ class PipelineCounters:
 
     Attributes:
         kept: windows in the example store.
-        unclean: windows with too many interpolated readings, not trained on.
+        unclean: windows that are not trained on, for at least one reason.
+        held: windows whose alerts are held back, among the unclean ones.
         misfit: samples whose channels are not the model's.
+        reasons: unclean windows by reason; one with two reasons counts for both.
     """
 
     kept: int = 0
     unclean: int = 0
+    held: int = 0
     misfit: int = 0
+    reasons: dict[Reason, int] = field(default_factory=lambda: dict.fromkeys(Reason, 0))
 
 
 class Pipeline:
@@ -39,12 +47,22 @@ class Pipeline:
         spec: of the model; says rate, length and channels of a window.
         settings: of the windows.
         keep: takes a clean window and its label.
-        look: takes every window, clean or not, for inference.
+        look: takes every window, clean or not, for inference, and why its alerts are held back.
+        quality: which windows are clean.
     """
 
-    def __init__(self, spec: ModelSpec, settings: WindowSettings, keep: Keep, look: Look) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        settings: WindowSettings,
+        keep: Keep,
+        look: Look,
+        quality: QualitySettings = _DEFAULT_QUALITY,
+    ) -> None:
         self._channels = len(spec.channels)
         self._max_filled = settings.max_filled
+        self._assessor = _assessor(spec, settings, quality)
+        self._counted, self._holding = quality.counted, quality.holding
         self._keep = keep
         self._look = look
         self._labels = LabelTrack()
@@ -70,12 +88,24 @@ class Pipeline:
         return _readings(sample) if self._windower is None else self._windower.add(sample)
 
     def _judge(self, window: Window) -> None:
-        self._look(window)
-        if window.filled > self._max_filled:
+        reasons = self._reasons(window)
+        held = tuple(reason for reason in reasons if reason in self._holding)
+        self.counters.held += bool(held)
+        self._look(window, held)
+        if reasons:
             self.counters.unclean += 1
+            for reason in reasons:
+                self.counters.reasons[reason] += 1
         else:
             self.counters.kept += 1
             self._keep(window, self._labels.label_of(window.start_ns, window.end_ns))
+
+    def _reasons(self, window: Window) -> tuple[Reason, ...]:
+        found = set(self._assessor.assess(window.values).reasons)
+        # The share of filled readings has a setting of its own, whatever the least score is.
+        if window.filled > self._max_filled:
+            found.add(Reason.GAP)
+        return tuple(reason for reason in Reason if reason in found and reason in self._counted)
 
 
 def _windower(spec: ModelSpec, settings: WindowSettings) -> Windower | None:
@@ -83,6 +113,17 @@ def _windower(spec: ModelSpec, settings: WindowSettings) -> Windower | None:
         return None
     length = spec.input_shape[0]
     return Windower(spec.rate_hz, length, settings.hop or length // 2, settings.max_gap)
+
+
+def _assessor(spec: ModelSpec, settings: WindowSettings, quality: QualitySettings) -> Assessor:
+    in_time = _windower(spec, settings) is not None
+    return Assessor(
+        [Channel(channel.name, channel.unit) for channel in spec.channels],
+        spec.rate_hz if in_time else None,
+        spec.input_shape[0] if in_time else 1,
+        [channel.override() for channel in quality.channel],
+        quality.min_score,
+    )
 
 
 def _readings(sample: Sample) -> list[Window]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from broker.protocol.messages import MAX_CHUNK_BYTES
 from broker.settings import BrokerSettings, SettingError, require_range, require_topic_name
 from edge_agent.eligibility import EligibilitySettings
+from edge_agent.quality_settings import QualitySettings
 
 SENSOR_KINDS = ("serial", "ble")
 
@@ -125,6 +126,7 @@ class AgentSettings:
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     sensor: tuple[SensorSettings, ...] = ()
     window: WindowSettings = field(default_factory=WindowSettings)
+    quality: QualitySettings = field(default_factory=QualitySettings)
     alert: AlertSettings = field(default_factory=AlertSettings)
     eligibility: EligibilitySettings = field(default_factory=EligibilitySettings)
     example_capacity: int = 4096

@@ -63,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
 
     settings = load(options.config, AgentSettings)
     artifact = load_artifact(settings.model)
+    settings.quality.require_fit(channel.name for channel in artifact.spec.channels)
     if options.check:
         print(f"{options.config}: good")
         return ExitCode.OK

@@ -29,7 +29,7 @@ def labelled_windows(
             y.append(spec.classes.index(label))
 
     async def read(session: RecordedSession) -> None:
-        pipeline = Pipeline(spec, WindowSettings(), keep, lambda window: None)
+        pipeline = Pipeline(spec, WindowSettings(), keep, lambda window, held: None)
         async for event in ReplaySource("heldout", session, math.inf).events():
             pipeline.take(event)
 

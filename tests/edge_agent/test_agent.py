@@ -45,14 +45,18 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
     broker.stop()
 
 
-def session(artifact: Artifact, seed: int, label: bool = True) -> RecordedSession:
+def session(
+    artifact: Artifact, seed: int, label: bool = True, off_body: bool = False
+) -> RecordedSession:
     """Three exercises after each other, each swinging at its own rhythm."""
     generator = np.random.default_rng(seed)
     segments = []
     for kind in range(3):
         time = np.arange(3000)[:, None]
-        swing = 5 + 2 * np.sin(2 * np.pi * (1 + 2 * kind) * time / 100 + np.arange(6))
-        readings = (swing + 0.2 * generator.normal(size=swing.shape)).astype(np.float32)
+        swing = 1 + 0.4 * np.sin(2 * np.pi * (1 + 2 * kind) * time / 100 + np.arange(6))
+        readings = (swing + 0.04 * generator.normal(size=swing.shape)).astype(np.float32)
+        if off_body:
+            readings[:] = readings[0]
         name = artifact.spec.classes[kind] if label else None
         segments.append(Segment(name, kind * 4000 * STEP_NS, readings))
     channels = tuple(Channel(c.name, c.unit) for c in artifact.spec.channels)
@@ -67,6 +71,7 @@ def agent(
     seed: int = 0,
     label: bool = True,
     alert: AlertSettings | None = None,
+    off_body: bool = False,
 ) -> Agent:
     settings = AgentSettings(
         "ward",
@@ -76,9 +81,8 @@ def agent(
         broker=BrokerSettings(broker),
         alert=alert or AlertSettings(),
     )
-    return Agent(
-        settings, artifact, (ReplaySource("watch", session(artifact, seed, label), math.inf),)
-    )
+    recorded = session(artifact, seed, label, off_body)
+    return Agent(settings, artifact, (ReplaySource("watch", recorded, math.inf),))
 
 
 async def federate(
@@ -153,7 +157,7 @@ def test_windows_are_alerted_on_and_annotated_without_a_broker(
     digest = bytes.fromhex(artifact.spec.digest)
     state.mkdir()
     with closing(Journal(state / "journal.sqlite", "ward/g1", digest)) as journal:
-        known = Normalisation((5.0,) * 6, (1.5,) * 6)
+        known = Normalisation((1.0,) * 6, (0.3,) * 6)
         blob = pack_model(7, digest, known, artifact.initial_parameters())
         journal.keep_model(7, hashlib.sha256(blob).digest(), blob)
     found = agent(
@@ -181,6 +185,42 @@ def test_windows_are_alerted_on_and_annotated_without_a_broker(
     assert alerts
     assert alerts[0].detection.version == 7
     assert any(record.message.startswith("ALERT") for record in caplog.records)
+
+
+def test_a_sensor_that_does_not_read_its_wearer_is_said_and_neither_trains_nor_alerts(
+    artifact: Artifact, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = tmp_path / "g1"
+    nowhere = f"mqtt://127.0.0.1:{EmbeddedBroker(tmp_path / 'none', 'amqtt').port}"
+    digest = bytes.fromhex(artifact.spec.digest)
+    state.mkdir()
+    with closing(Journal(state / "journal.sqlite", "ward/g1", digest)) as journal:
+        known = Normalisation((1.0,) * 6, (0.3,) * 6)
+        blob = pack_model(7, digest, known, artifact.initial_parameters())
+        journal.keep_model(7, hashlib.sha256(blob).digest(), blob)
+    every = AlertSettings(classes=artifact.spec.classes, min_probability=0.0, consecutive=2)
+    found = agent(artifact, nowhere, state, alert=every, off_body=True)
+
+    async def scenario() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(found.run(stop))
+        async with asyncio.timeout(LIMIT_S):
+            while not any("windows=" in census.line() for census in found._censuses):
+                await asyncio.sleep(0)
+            stop.set()
+            await running
+
+    with caplog.at_level(logging.INFO, "edge_agent"):
+        asyncio.run(scenario())
+    said = [record.message for record in caplog.records]
+    assert "CHECK sensor watch: flatline; its alerts are held back" in said
+    assert sum(line.startswith("held back: ") for line in said) >= 1
+    assert any("unclean_flatline=" in line and " kept=" not in line for line in said)
+    with closing(AlertLog(state / "alerts.sqlite")) as log:
+        assert log.all() == []
+    shape = artifact.spec.input_shape
+    with closing(ExampleStore(state / "examples.sqlite", shape, 4096)) as store:
+        assert len(store) == 0
 
 
 @pytest.mark.parametrize("name", ["journal.sqlite", "examples.sqlite", "alerts.sqlite"])

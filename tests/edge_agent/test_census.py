@@ -24,7 +24,9 @@ class Watch:
 def test_says_what_is_not_zero_and_only_when_it_changes():
     source = Watch()
     spec = load_artifact("shoulder-cnn1d").spec
-    pipeline = Pipeline(spec, WindowSettings(), lambda window, label: None, lambda window: None)
+    pipeline = Pipeline(
+        spec, WindowSettings(), lambda window, label: None, lambda window, held: None
+    )
     census = Census(source, pipeline)
     assert census.news() == "sensor watch: nothing yet"
     assert census.news() == ""
@@ -34,5 +36,7 @@ def test_says_what_is_not_zero_and_only_when_it_changes():
     pipeline.take(
         Sample("watch", "imu", channels, 10**18, 20_000_000, np.zeros((210, 6), np.float32))
     )
-    assert census.news() == "sensor watch: frames=21 malformed=2 windows=1 kept=1"
+    assert census.news() == (
+        "sensor watch: frames=21 malformed=2 windows=1 unclean=1 held=1 unclean_flatline=1"
+    )
     assert census.news() == ""

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from edge_agent.pipeline import Pipeline
+from edge_agent.quality_settings import QualitySettings
 from edge_agent.settings import WindowSettings
 from edge_agent.windows import Window
+from firmware_bridge.quality import Reason
 from firmware_bridge.sample import Channel, Mark, Sample
 from models.artifact import load_artifact
 
@@ -22,9 +24,14 @@ class Taken:
     def __init__(self) -> None:
         self.kept: list[tuple[Window, str | None]] = []
         self.looked: list[Window] = []
+        self.held: list[tuple[Reason, ...]] = []
 
     def keep(self, window: Window, label: str | None) -> None:
         self.kept.append((window, label))
+
+    def look(self, window: Window, held: tuple[Reason, ...]) -> None:
+        self.looked.append(window)
+        self.held.append(held)
 
 
 @pytest.fixture
@@ -32,13 +39,15 @@ def taken() -> Taken:
     return Taken()
 
 
-def windows(taken: Taken, **settings: float) -> Pipeline:
-    return Pipeline(WINDOWS, WindowSettings(**settings), taken.keep, taken.looked.append)  # type: ignore[arg-type]
+def windows(taken: Taken, quality: QualitySettings | None = None, **settings: float) -> Pipeline:
+    chosen = WindowSettings(**settings)  # type: ignore[arg-type]
+    return Pipeline(WINDOWS, chosen, taken.keep, taken.look, quality or QualitySettings())
 
 
 def readings(start: int, count: int) -> Sample:
     channels = tuple(Channel(c.name, c.unit) for c in WINDOWS.channels)
-    values = np.ones((count, len(channels)), np.float32)
+    values = 0.1 * np.random.default_rng(start).standard_normal((count, len(channels)))
+    values = values.astype(np.float32)
     return Sample("watch", "imu", channels, start * STEP, STEP, values)
 
 
@@ -67,6 +76,49 @@ def test_a_window_with_too_much_filled_is_looked_at_and_not_kept(taken: Taken) -
     assert [window.filled for window in taken.looked] == [0.015, 0, 0]
     assert len(taken.kept) == 2
     assert pipeline.counters.unclean == 1
+    assert pipeline.counters.reasons[Reason.GAP] == 1
+    # What was measured of such a window is the wearer's: its alerts are not held back.
+    assert taken.held == [(), (), ()]
+
+
+def off_body() -> Sample:
+    sample = readings(0, 400)
+    sample.values[150:, 2] = 0.25
+    sample.values[180, 0] = 900.0
+    return sample
+
+
+def test_an_unclean_window_is_looked_at_counted_by_reason_and_not_kept(taken: Taken) -> None:
+    pipeline = windows(taken)
+    pipeline.take(off_body())
+    assert [window.start_ns // STEP for window, _ in taken.kept] == []
+    assert len(taken.looked) == 3
+    assert pipeline.counters.unclean == pipeline.counters.held == 3
+    counted = {reason: n for reason, n in pipeline.counters.reasons.items() if n}
+    assert counted == {Reason.RANGE: 2, Reason.FLATLINE: 3, Reason.DRIFT: 2}
+    assert taken.held[0] == (Reason.RANGE, Reason.FLATLINE)
+
+
+def test_a_reason_that_is_ignored_neither_counts_nor_holds(taken: Taken) -> None:
+    pipeline = windows(taken, QualitySettings(ignore=tuple(Reason)))
+    pipeline.take(off_body())
+    assert len(taken.kept) == 3
+    assert taken.held == [(), (), ()]
+    assert not any(pipeline.counters.reasons.values())
+
+
+def test_a_least_score_of_0_keeps_all_but_what_was_filled(taken: Taken) -> None:
+    pipeline = windows(taken, QualitySettings(min_score=0.0), max_filled=0.0)
+    pipeline.take(off_body())
+    assert len(taken.kept) == 3
+    pipeline.take(readings(402, 200))
+    # Windows overlap by half, so two of them have the gap.
+    assert pipeline.counters.reasons[Reason.GAP] == 2
+
+
+def test_the_reasons_that_hold_are_as_set(taken: Taken) -> None:
+    windows(taken, QualitySettings(hold_alerts=("range",))).take(off_body())
+    assert taken.held == [(Reason.RANGE,), (Reason.RANGE,), ()]
 
 
 def test_a_sample_of_other_channels_is_counted_and_dropped(taken: Taken) -> None:
@@ -78,7 +130,7 @@ def test_a_sample_of_other_channels_is_counted_and_dropped(taken: Taken) -> None
 
 
 def test_each_reading_of_a_table_is_an_example(taken: Taken) -> None:
-    pipeline = Pipeline(TABLE, WindowSettings(), taken.keep, taken.looked.append)
+    pipeline = Pipeline(TABLE, WindowSettings(), taken.keep, taken.look)
     channels = tuple(Channel(c.name, c.unit) for c in TABLE.channels)
     values = np.arange(26, dtype=np.float32).reshape(2, 13)
     values[0, 3] = np.nan

@@ -49,6 +49,7 @@ def test_every_exit_code_is_in_the_help(capsys):
         (["agent", "--config", "{tmp}/bad.toml"], ExitCode.CONFIG, "bad.toml:1: unknown key 'x'"),
         (["aggregator", "--config", "{tmp}/bad.toml"], ExitCode.CONFIG, "bad.toml:1: unknown"),
         (["agent", "--config", "{tmp}/nomodel.toml"], ExitCode.DATA, "nowhere: is neither"),
+        (["agent", "--config", "{tmp}/nochannel.toml"], ExitCode.CONFIG, "no channel 'hr'; it has"),
         (["models", "inspect", "nowhere"], ExitCode.DATA, "nowhere: is neither a folder nor"),
         (["simulate", "--data", "{tmp}/none.npz", "--model", "heart-mlp"], ExitCode.DATA, "none"),
         (["simulate", "--data", "{tmp}/bad.toml", "--model", "heart-mlp"], ExitCode.DATA, "bad"),
@@ -61,6 +62,10 @@ def test_a_users_mistake_is_one_sentence(arguments, code, words, tmp_path, capsy
     (tmp_path / "bad.toml").write_text("x = 1\n")
     (tmp_path / "nomodel.toml").write_text(
         'population = "p"\ngateway = "g"\nmodel = "nowhere"\nstate_dir = "s"\n'
+    )
+    (tmp_path / "nochannel.toml").write_text(
+        'population = "p"\ngateway = "g"\nmodel = "hmp-cnn1d"\nstate_dir = "s"\n'
+        '[[quality.channel]]\nname = "hr"\n'
     )
     found = main([argument.replace("{tmp}", str(tmp_path)) for argument in arguments])
     captured = capsys.readouterr()
