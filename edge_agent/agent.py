@@ -18,7 +18,7 @@ from typing import ParamSpec
 from broker.link import MqttLink, steady_unix_s
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.messages import GatewayState
-from edge_agent.alerts import Alert, AlertLog, AlertRule, Detection
+from edge_agent.alerts import Alert, AlertLog, AlertRule
 from edge_agent.census import Census
 from edge_agent.checkpoints import CheckpointStore
 from edge_agent.effects import Effect, Identity, Install, Note, PauseWork, StartWork, StopWork
@@ -259,14 +259,14 @@ class Agent:
         self._changed.set()
 
     def _look(self, window: Window, held: tuple[Reason, ...]) -> None:
-        if news := self._held.judge(window.sensor, held):
-            _LOG.warning("%s", news)
+        self._warn(self._held.judge(window.sensor, held))
         detection = self._inference.detect(window)
         if detection is None:
             return
         _LOG.debug("%s: %s %.2f", detection.sensor, detection.what, detection.score)
-        if held:
-            self._hold(detection, held)
+        if held:  # neither prolongs nor ends a row of alarming windows
+            if self._rule.alarming(detection):
+                self._warn(self._held.alarming(detection.sensor, detection.what, held))
             return
         alert = self._rule.judge(detection)
         if alert is not None:
@@ -279,16 +279,9 @@ class Agent:
                 detection.version,
             )
 
-    def _hold(self, detection: Detection, held: tuple[Reason, ...]) -> None:
-        """Say that a window would have alarmed; a held window neither prolongs nor ends a row."""
-        alarming = self._rule.alarming(detection)
-        if alarming and self._held.first_of(detection.sensor, detection.what):
-            _LOG.warning(
-                "held back: %s on %s, for the readings are unclean: %s",
-                detection.what,
-                detection.sensor,
-                ", ".join(held),
-            )
+    def _warn(self, news: str) -> None:
+        if news:
+            _LOG.warning("%s", news)
 
     def _keep_alert(self, alert: Alert) -> None:
         try:

@@ -34,9 +34,9 @@ class HeldAlerts:
             return ""
         return f"CHECK sensor {sensor}: {', '.join(held)}; its alerts are held back"
 
-    def first_of(self, sensor: str, what: str) -> bool:
-        """Whether an alarming detection is the first such that is held back in this stretch."""
+    def alarming(self, sensor: str, what: str, held: tuple[Reason, ...]) -> str:
+        """Take a detection that would have alarmed; returns what is new, once for each stretch."""
         if self._said.get(sensor) == what:
-            return False
+            return ""
         self._said[sensor] = what
-        return True
+        return f"held back: {what} on {sensor}, for the readings are unclean: {', '.join(held)}"

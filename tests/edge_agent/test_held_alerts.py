@@ -34,7 +34,12 @@ def test_sensors_are_judged_each_on_its_own():
 def test_what_is_held_back_is_said_once_a_stretch():
     held = HeldAlerts()
     held.judge("probe", OFF)
-    assert [held.first_of("probe", what) for what in ("fall", "fall", "fit")] == [True, False, True]
+    said = [held.alarming("probe", what, OFF) for what in ("fall", "fall", "fit")]
+    assert said == [
+        "held back: fall on probe, for the readings are unclean: flatline",
+        "",
+        "held back: fit on probe, for the readings are unclean: flatline",
+    ]
     held.judge("probe", ())
     held.judge("probe", OFF)
-    assert held.first_of("probe", "fit")
+    assert held.alarming("probe", "fit", OFF) == said[2]
