@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from models.artifact import Artifact, load_artifact
 from models.errors import ParameterError, SpecError
 from models.normalisation import Normalisation
-from models.spec import Role, dump_spec, load_spec, parse_spec
+from models.spec import Role, dump_spec
+from models.spec_file import load_spec, parse_spec
 
 GOOD: dict[str, Any] = json.loads(dump_spec(load_artifact("heart-logistic").spec))
 
@@ -67,7 +68,7 @@ def test_every_key_is_required(key: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "field"),
     [
-        (("format",), 2, "format"),
+        (("format",), 1, "format"),
         (("format",), True, "format"),
         (("colour",), 1, "colour"),
         (("name",), "", "name"),
