@@ -99,8 +99,13 @@ class PartialModel:
             else self._inside.take(checked_vector(self.spec, correction)),
         )
 
+    @property
+    def compares_with_input(self) -> bool:
+        """Whether y is the normalised examples: an end has no other way to know them."""
+        return self.spec.task == RECONSTRUCTION and self._features is not None
+
     def _truth(self, y: NDArray[Any], size: int) -> NDArray[Any]:
-        if self.spec.task == RECONSTRUCTION and self._features is not None:
+        if self.compares_with_input:
             if len(y) != size:
                 raise ParameterError(f"y must be {size} examples, not {len(y)}")
             return checked_examples(self.spec, y)

@@ -46,6 +46,10 @@ class TrainableModel:
         """
         self._graph.restore(checked_vector(self.spec, parameters))
 
+    def prepare(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What `train_step` takes: x itself. Other learners compute something once here."""
+        return x
+
     def train_step(
         self,
         x: NDArray[np.float32],
