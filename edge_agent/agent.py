@@ -36,7 +36,7 @@ from edge_agent.settings import AgentSettings
 from edge_agent.trainer import Trainer
 from edge_agent.windows import Window
 from edge_agent.worker import Worker
-from firmware_bridge.errors import SourceError
+from firmware_bridge.errors import RecordingError, SourceError
 from firmware_bridge.quality import Reason
 from firmware_bridge.source import Source
 from models.artifact import Artifact
@@ -247,7 +247,7 @@ class Agent:
         try:
             async for event in source.events():
                 pipeline.take(event)
-        except SourceError as error:
+        except (SourceError, RecordingError) as error:
             _LOG.error("%s; the other sensors go on", error)
 
     def _keep(self, window: Window, label: str | None) -> None:

@@ -8,55 +8,7 @@ from broker.protocol.messages import MAX_CHUNK_BYTES
 from broker.settings import BrokerSettings, SettingError, require_range, require_topic_name
 from edge_agent.eligibility import EligibilitySettings
 from edge_agent.quality_settings import QualitySettings
-
-SENSOR_KINDS = ("serial", "ble")
-
-
-@dataclass(frozen=True, slots=True)
-class SensorSettings:
-    """One sensor.
-
-    Attributes:
-        name: what the gateway calls it.
-        kind: ``"serial"``: our frames over a serial line; ``"ble"``: a profile over Bluetooth LE.
-        port: of a serial sensor: path of the line; ``/dev/serial/by-id/...`` stays the same over
-            replugging.
-        baudrate: of a serial sensor: bits a second.
-        profile: of a BLE sensor: what it sends, such as ``"heart_rate"``.
-        address: of a BLE sensor, such as ``"F1:00:00:00:00:07"``; the first one that advertises
-            the profile's service when empty.
-        adapter: of a BLE sensor: such as ``"hci1"``; the system's default one when empty.
-        interval_s: of a BLE sensor: longest time between two values while it works; three of
-            them without a value end the link. 0 is what the profile says.
-    """
-
-    name: str
-    port: str = ""
-    kind: str = "serial"
-    baudrate: int = 115_200
-    profile: str = ""
-    address: str = ""
-    adapter: str = ""
-    interval_s: float = 0.0
-
-    def __post_init__(self) -> None:
-        require_topic_name("sensor.name", self.name)
-        if self.kind not in SENSOR_KINDS:
-            raise SettingError(
-                "sensor.kind", f"{self.kind!r} is not one of {', '.join(SENSOR_KINDS)}"
-            )
-        if self.kind == "ble":
-            # A gateway without BLE sensors does not pay for the profiles' memory.
-            from edge_agent.ble_settings import require_ble  # noqa: PLC0415  # as above
-
-            require_ble(self)
-        else:
-            self._check_serial()
-
-    def _check_serial(self) -> None:
-        if not self.port:
-            raise SettingError("sensor.port", "a serial sensor needs one")
-        require_range("sensor.baudrate", self.baudrate, 300, 4_000_000)
+from edge_agent.sensor_settings import SensorSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,11 @@ class FrameLines:
         self._pending = b""
         self._dropping = False
 
+    @property
+    def pending(self) -> int:
+        """Bytes of a line that has not ended; none of a line that is being dropped."""
+        return len(self._pending)
+
     def receive(self, data: bytes) -> list[bytes]:
         """The lines that ``data`` completes, without their zero bytes, none of them empty."""
         lines = (self._pending + data).split(DELIMITER)

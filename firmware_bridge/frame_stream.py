@@ -34,8 +34,16 @@ class FrameStream:
         self._marks = SequenceTracker()
         self._last_mark: MarkMessage | None = None
 
-    def receive(self, data: bytes) -> list[Sample | Mark]:
-        """What these bytes complete; the same events however the bytes are cut."""
+    @property
+    def pending(self) -> int:
+        """Bytes held back because the frame that they begin is not complete."""
+        return self._lines.pending
+
+    def receive(self, data: bytes, _received_ns: int = 0) -> list[Sample | Mark]:
+        """What these bytes complete; the same events however the bytes are cut.
+
+        When they came does not matter: every frame bears its sensor's time.
+        """
         events: list[Sample | Mark] = []
         for line in self._lines.receive(data):
             try:
@@ -46,6 +54,9 @@ class FrameStream:
             if event is not None:
                 events.append(event)
         return events
+
+    def negotiated(self, factor: float) -> None:
+        """Nothing is negotiated with our sensors: their descriptions say what a count is worth."""
 
     def line_reopened(self) -> None:
         """The line was lost and is open again: half a frame is void, the sensor may be new."""

@@ -16,7 +16,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from firmware_bridge.errors import BridgeError, FrameError
-from firmware_bridge.profile import JsonFields, Profile
+from firmware_bridge.profile import JsonFields, Profile, SerialLink
 
 PROFILE_PACKAGES = (
     "firmware_bridge.gatt",
@@ -61,6 +61,19 @@ def profile(name: str) -> Profile[Any]:
 def profile_names() -> tuple[str, ...]:
     """Names of all profiles, sorted; without the aliases."""
     return tuple(sorted({found.name for found in _by_any_name().values()}))
+
+
+def serial_link(name: str) -> SerialLink:
+    """How sensors of a profile are reached over a serial line.
+
+    Raises:
+        UnknownProfileError: there is no such profile.
+        ValueError: they do not come over a serial line.
+    """
+    found = profile(name)
+    if found.serial is None:
+        raise ValueError(f"{found.name} does not come over a serial line")
+    return found.serial
 
 
 def profiles_of_characteristic(uuid: str) -> tuple[Profile[Any], ...]:

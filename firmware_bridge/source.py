@@ -17,6 +17,7 @@ class SourceCounters:
         frames: frames that decoded.
         readings: readings delivered, summed over frames.
         malformed: frames that a decoder refused.
+        garbage: bytes that belonged to no frame.
         missing: frames that never came, by the gaps in the sequence numbers.
         duplicates: frames that came twice or late, dropped.
         clock_steps: frames whose time stamp went backwards.
@@ -30,6 +31,7 @@ class SourceCounters:
     frames: int = 0
     readings: int = 0
     malformed: int = 0
+    garbage: int = 0
     missing: int = 0
     duplicates: int = 0
     clock_steps: int = 0

@@ -9,14 +9,15 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from firmware_bridge.ble.adapter import Adapter
-from firmware_bridge.ble.notifications import value_decoder
 from firmware_bridge.ble.radio import Advertisement, RadioLink
 from firmware_bridge.ble.subscription import subscribe
 from firmware_bridge.ble.supervisor import Supervisor
 from firmware_bridge.errors import SourceError
 from firmware_bridge.profile import Access, Profile
+from firmware_bridge.raw_tap import NoTap, RawTap
 from firmware_bridge.sample import Mark, Sample
 from firmware_bridge.source import SourceCounters
+from firmware_bridge.stream_decoder import profile_decoder
 
 # Half a minute of the fastest wearable (Polar ECG, 2 frames a second, to raw oximeters at 60 Hz).
 _QUEUE_VALUES = 2048
@@ -33,6 +34,8 @@ class BleSource:
         interval_s: longest time between two values, instead of the profile's; 0 for the profile's.
         utc_offset_s: how far the sensor's civil clock is ahead of UTC.
         now_ns: Unix time in nanoseconds, for the time of arrival.
+        counters: of this source; new ones unless given.
+        tap: is told the values too.
 
     Raises:
         SourceError: the profile has no values that come over BLE by themselves.
@@ -48,6 +51,8 @@ class BleSource:
         interval_s: float = 0.0,
         utc_offset_s: int = 0,
         now_ns: Callable[[], int] = time.time_ns,
+        counters: SourceCounters | None = None,
+        tap: RawTap | None = None,
     ) -> None:
         if profile.gatt is None or profile.gatt.access is Access.READ:
             raise SourceError(sensor, f"{profile.name} has no values that come over BLE")
@@ -56,8 +61,9 @@ class BleSource:
         self._gatt = profile.gatt
         self._address = address.upper()
         self._now_ns = now_ns
-        self._counters = SourceCounters()
-        self._decoder = value_decoder(sensor, profile, self._counters, utc_offset_s)
+        self._counters = counters if counters is not None else SourceCounters()
+        self._tap: RawTap = tap if tap is not None else NoTap()
+        self._decoder = profile_decoder(sensor, profile, self._counters, utc_offset_s)
         self._values: deque[tuple[int, bytes]] = deque()
         self._arrived = asyncio.Event()
         self._closed = False
@@ -102,8 +108,9 @@ class BleSource:
                 self._arrived.clear()
                 while self._values:
                     received_ns, value = self._values.popleft()
-                    for event in self._decoder.receive(value, received_ns):
-                        yield event
+                    self._tap.received(received_ns, value)
+                    for sample in self._decoder.receive(value, received_ns):
+                        yield sample
             if keeper.done():
                 keeper.result()
         finally:
@@ -122,7 +129,8 @@ class BleSource:
         return self._gatt.service in heard.services
 
     async def _subscribe(self, link: RadioLink, received: Callable[[bytes], None]) -> None:
-        self._decoder.link_reopened()
+        self._decoder.line_reopened()
+        self._tap.reopened()
         await subscribe(link, self._gatt, received, self._decoder.negotiated)
 
     def _received(self, value: bytes) -> None:

@@ -47,6 +47,9 @@ class NoninStatus(IntFlag):
     ALWAYS = 0x80
 
 
+# As plain numbers: an enumeration's operators cost most of the time that a packet takes.
+_ALWAYS, _SYNC = int(NoninStatus.ALWAYS), int(NoninStatus.SYNC)
+
 # Where the values stand, as indices of frames; two indices are the high and low part of a rate.
 _HEART_RATE, _EXTENDED_RATE = (0, 1), (13, 14)
 _DISPLAY_RATE, _EXTENDED_DISPLAY_RATE = (19, 20), (21, 22)
@@ -230,7 +233,7 @@ def _may_be_frame(data: bytes | bytearray, at: int, end: int, *, first: bool) ->
         return False
     if at + 1 < end:
         status = data[at + 1]
-        if not status & NoninStatus.ALWAYS or bool(status & NoninStatus.SYNC) != first:
+        if not status & _ALWAYS or bool(status & _SYNC) != first:
             return False
     last = at + FRAME_SIZE - 1
     return last >= end or sum(data[at:last]) & 0xFF == data[last]

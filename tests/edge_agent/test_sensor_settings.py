@@ -3,7 +3,8 @@
 import pytest
 
 from broker.settings import SettingError
-from edge_agent.settings import AgentSettings, SensorSettings
+from edge_agent.sensor_settings import SensorSettings
+from edge_agent.settings import AgentSettings
 
 ADDRESS = "F1:00:00:00:00:07"
 

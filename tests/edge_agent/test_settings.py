@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from broker.settings import SettingError
-from edge_agent.settings import AgentSettings, AlertSettings, SensorSettings, WindowSettings
+from edge_agent.sensor_settings import SensorSettings
+from edge_agent.settings import AgentSettings, AlertSettings, WindowSettings
 
 AGENT = {"population": "ward", "gateway": "g1", "model": "shoulder-cnn1d", "state_dir": "state"}
 WATCH = SensorSettings("watch", "/dev/ttyACM0")
@@ -20,7 +21,7 @@ WATCH = SensorSettings("watch", "/dev/ttyACM0")
         (SensorSettings, {"name": "a/b", "port": "p"}, "sensor.name"),
         (SensorSettings, {"name": "w", "port": "p", "kind": "usb"}, "sensor.kind"),
         (SensorSettings, {"name": "w", "port": ""}, "sensor.port"),
-        (SensorSettings, {"name": "w", "port": "p", "baudrate": 0}, "sensor.baudrate"),
+        (SensorSettings, {"name": "w", "port": "p", "baudrate": 5}, "sensor.baudrate"),
         (WindowSettings, {"hop": -1}, "window.hop"),
         (WindowSettings, {"max_gap": -1}, "window.max_gap"),
         (WindowSettings, {"max_filled": 1.1}, "window.max_filled"),

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from edge_agent.settings import SensorSettings
+from edge_agent.sensor_settings import SensorSettings
 from edge_agent.sources import open_sources
 from firmware_bridge.ble import BleSource
 from firmware_bridge.serial_source import SerialSource
@@ -37,7 +37,7 @@ def test_each_kind_has_its_source_and_the_sensors_of_an_adapter_share_it() -> No
 
 def test_a_gateway_without_ble_sensors_does_not_load_bleak() -> None:
     program = (
-        "import sys; from edge_agent.settings import SensorSettings; "
+        "import sys; from edge_agent.sensor_settings import SensorSettings; "
         "from edge_agent.sources import open_sources; "
         "open_sources([SensorSettings('watch', '/dev/ttyUSB0')]); "
         "sys.exit('bleak' in sys.modules)"

@@ -7,7 +7,8 @@ import numpy as np
 from firmware_bridge.recording import RecordedSession, Segment
 from firmware_bridge.recording_frames import segments_to_frames, session_scales
 from firmware_bridge.replay import ReplaySource
-from firmware_bridge.replay_faults import Faults
+from firmware_bridge.replay_faults import FaultRates, Faults
+from firmware_bridge.replay_items import ReplayFrame
 from firmware_bridge.sample import Channel, Mark, Sample
 
 CHANNELS = (Channel("ax", "[g]"), Channel("ay", "[g]"))
@@ -29,8 +30,9 @@ def test_a_session_comes_back():
 
 
 def test_faults_are_counted_and_no_wrong_reading_passes():
-    faults = Faults(np.random.default_rng(1), corrupt=0.2, drop=0.1, duplicate=0.1)
-    frames = faults.apply(segments_to_frames(SESSION))
+    faults = Faults(np.random.default_rng(1), FaultRates(flip=0.2, drop=0.1, duplicate=0.1))
+    items = [ReplayFrame(due_ns, data) for due_ns, data in segments_to_frames(SESSION)]
+    frames = [(item.due_ns, item.data) for item in faults.apply(items)]
     source = ReplaySource("watch", SESSION, math.inf, frames=frames)
     events = asyncio.run(collect(source))
     half_step = np.array(session_scales(SESSION)) * 0.51
@@ -38,7 +40,7 @@ def test_faults_are_counted_and_no_wrong_reading_passes():
         if isinstance(event, Sample):
             first = (event.timestamp_ns - 10**18) // 20_000_000
             assert (np.abs(event.values - READINGS[first : first + 10]) <= half_step).all()
-    assert faults.corrupted > 10
+    assert faults.counters.flipped > 10
     assert source.counters.malformed > 0
     assert source.counters.missing > 0
     assert source.counters.duplicates > 0

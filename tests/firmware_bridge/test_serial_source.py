@@ -13,9 +13,11 @@ from firmware_bridge.backoff import Backoff
 from firmware_bridge.errors import SourceError
 from firmware_bridge.recording import RecordedSession, Segment
 from firmware_bridge.recording_frames import segments_to_frames, session_scales
-from firmware_bridge.replay_faults import Faults
+from firmware_bridge.replay_faults import FaultRates, Faults
+from firmware_bridge.replay_items import ReplayFrame
 from firmware_bridge.replay_pty import PtyReplay
 from firmware_bridge.sample import Channel, Mark, Sample
+from firmware_bridge.serial_line import LineSettings
 from firmware_bridge.serial_source import SerialSource
 
 CHANNELS = (Channel("ax", "[g]"), Channel("ay", "[g]"))
@@ -129,22 +131,24 @@ def test_a_real_smartwatch_session_arrives_whole():
 
 
 def test_a_bad_line_is_counted_and_no_wrong_reading_passes():
-    faults = Faults(np.random.default_rng(2), corrupt=0.1, drop=0.02, duplicate=0.05)
+    rates = FaultRates(flip=0.1, drop=0.02, duplicate=0.05)
+    faults = Faults(np.random.default_rng(2), rates)
 
     async def scenario():
-        frames = [*faults.apply(segments_to_frames(SESSION))]
+        frames = [ReplayFrame(due_ns, data) for due_ns, data in segments_to_frames(SESSION)]
+        arriving = [(item.due_ns, item.data) for item in faults.apply(frames)]
         # The end must arrive; everything before it may be damaged.
-        frames.append((0, b"\0"))
-        frames.append(list(segments_to_frames(SESSION))[-1])
-        replay = PtyReplay(frames, speed=math.inf)
+        arriving += [(0, b"\0"), (0, frames[-1].data)]
+        replay = PtyReplay(arriving, speed=math.inf)
         source = serial_source(replay.port)
         async with running(replay):
             return await collect(source, is_end), source.counters
 
     events, counters = asyncio.run(scenario())
     assert_true_readings(events, SESSION, READINGS)
-    assert faults.corrupted > 30
-    assert faults.corrupted / 2 <= counters.malformed <= faults.corrupted * 2
+    flipped = faults.counters.flipped
+    assert flipped > 30
+    assert flipped / 2 <= counters.malformed <= flipped * 2
     assert counters.missing > 0
     assert counters.duplicates > 0
     assert len(READINGS) / 2 < counters.readings < len(READINGS)
@@ -220,7 +224,7 @@ def test_what_is_no_character_device_can_never_be_a_port(tmp_path):
 def test_impossible_settings_are_said():
     async def scenario():
         with PtyReplay([]) as replay:
-            await collect(serial_source(replay.port, baudrate=-1), is_end)
+            await collect(serial_source(replay.port, line=LineSettings(-1)), is_end)
 
     with pytest.raises(SourceError, match="baud"):
         asyncio.run(scenario())
