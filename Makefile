@@ -63,12 +63,13 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "perfuse needs Python 3.11 or newer, this is " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
 
-# seglearn is data to us: its own dependencies (scikit-learn, SciPy) are not installed.
+# seglearn and scikit-learn are data to us: what they depend on is not installed.
 $(VENV)/.demo: pyproject.toml requirements/constraints.txt requirements/recordings.txt | $(BIN)/python
 	$(PIP) install --constraint requirements/constraints.txt --editable . amqtt
 	$(PIP) install --no-deps --requirement requirements/recordings.txt
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.demo
+$(VENV)/.dev: $(VENV)/.demo requirements/images.txt
 	$(PIP) install --constraint requirements/constraints.txt --editable '.[dev]'
+	$(PIP) install --no-deps --requirement requirements/images.txt
 	@touch $@

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.build.architectures import Convolution, Network
+from models.build.layers import Convolution, Network
 
 # The figures of models/build/training_graph.py.
 RANGE_STEP = 0.1

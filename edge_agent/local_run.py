@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from broker.protocol.compression import MAX_MAGNITUDE
 from broker.protocol.messages import Plan
 from edge_agent.checkpoints import Checkpoint
 from edge_agent.errors import StorageError, TrainingError
-from models.trainable import TrainableModel
+from edge_agent.rows import Learner
 
 _LOG = logging.getLogger(__name__)
 # A crash costs at most so many steps: a second or a few on a small gateway.
@@ -61,7 +61,7 @@ class LocalRun:
         plan: Plan,
         base: NDArray[np.float32],
         correction: NDArray[np.float32] | None,
-        model: TrainableModel,
+        model: Learner,
     ) -> None:
         self.work = f"{plan.plan}/{plan.version}/{plan.seed}"
         self.ids = np.empty(0, np.int64)
@@ -98,8 +98,8 @@ class LocalRun:
             moved = self._training.mu * (found.parameters - self._base)
             self._correction = moved if self._correction is None else self._correction + moved
 
-    def step(self, x: NDArray[np.float32], y: NDArray[np.int32], keep: Checkpoints | None) -> None:
-        """Take the next batch, x float32[n, ...] normalised and y int32[n], which may be empty.
+    def step(self, x: NDArray[Any], y: NDArray[Any], keep: Checkpoints | None) -> None:
+        """Take the next batch, x[n, ...] as the model prepared it and y[n, ...], possibly empty.
 
         Args:
             keep: where to write a checkpoint after it, if anywhere.
@@ -137,7 +137,7 @@ class LocalRun:
             raise TrainingError(f"the loss diverged to {loss}; nothing is sent")
         return Trained(delta, len(self.ids), loss, self._steps)
 
-    def _train_step(self, x: NDArray[np.float32], y: NDArray[np.int32]) -> float:
+    def _train_step(self, x: NDArray[Any], y: NDArray[Any]) -> float:
         correction, self._carried = _sum(self._correction, self._carried), None
         return self._model.train_step(
             x,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,23 +11,11 @@ from numpy.typing import NDArray
 from broker.protocol.messages import Plan
 from edge_agent.errors import TrainingError
 from edge_agent.local_run import Checkpoints, LocalRun, Trained
+from edge_agent.rows import Examples, Learner, StoredRows, kept
 from models.normalisation import ChannelSums, Normalisation
 from models.spec import CLASSIFICATION
-from models.trainable import TrainableModel
 
 __all__ = ["Examples", "Summed", "Trained", "Trainer"]
-
-
-class Examples(Protocol):
-    """What training reads; :class:`~edge_agent.examples.ExampleStore` is one."""
-
-    def ids(self, labels: Sequence[str] | None) -> NDArray[np.int64]:
-        """int64[n] ids of the examples with one of the labels, or of all."""
-
-    def batch(
-        self, ids: NDArray[np.int64], labels: Sequence[str]
-    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """x float32[n, ...] in the sensor's units, y int32[n]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +38,7 @@ class Trainer:
     """
 
     def __init__(
-        self, model: TrainableModel, examples: Examples, checkpoints: Checkpoints | None = None
+        self, model: Learner, examples: Examples, checkpoints: Checkpoints | None = None
     ) -> None:
         self._model = model
         self._examples = examples
@@ -83,6 +70,7 @@ class Trainer:
             run.begin(self._ids(plan.min_examples))
         else:
             run.resume(found)
+        rows = kept(StoredRows(self._model, self._examples, normalisation), run.ids)
         for epoch in range(plan.training.local_epochs):
             order = generator.permutation(run.ids)  # drawn for epochs that are done, too
             if epoch < run.epoch:
@@ -93,8 +81,7 @@ class Trainer:
                 if stop and checkpoints is None:
                     return None
                 keep = checkpoints if stop or run.due else None
-                x, y = self._examples.batch(batches[run.batch], self._model.spec.classes)
-                run.step(normalisation.apply(x), y, keep)
+                run.step(*rows.batch(batches[run.batch]), keep)
                 if stop:
                     return None
             run.end_epoch()

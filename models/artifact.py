@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ArtifactError
-from models.spec import ModelSpec, load_spec
+from models.spec import ModelSpec, TrainingMode
+from models.spec_file import load_spec
 
 SPEC_FILE = "spec.json"
 TRAIN_FILE = "train.tflite"
@@ -34,6 +35,10 @@ class Artifact:
     @property
     def int8_path(self) -> Path:
         return self.directory / INT8_FILE
+
+    def mode_path(self, mode: TrainingMode) -> Path:
+        """The training graph of a mode other than `full`."""
+        return self.directory / mode.file
 
     def initial_parameters(self) -> NDArray[np.float32]:
         """float32[P]: the seeded parameters that every population starts from."""

@@ -21,19 +21,22 @@ from models.examples import checked_examples
 from models.interpreter import open_interpreter
 from models.scores import answer
 from models.spec import ModelSpec
-from models.tflite_schema import Model, SubGraph, Tensor, TensorType
+from models.tflite_schema import Model, Operator, SubGraph, Tensor, TensorType
 from models.vector import checked_vector
 
 # As in the training graph: a span below this would make a scale of 0.
 _SMALLEST_SPAN = np.float32(1e-6)
+# TFLite's ADD computes with 20 bits to spare, and checks (not reports) that they suffice.
+_SMALLEST_SUM_SCALE = np.float32(2.0**-16)
 _INT32 = np.iinfo(np.int32)
 
 
-def rewrite(artifact: Artifact, parameters: NDArray[np.float32]) -> bytes:
+def rewrite(artifact: Artifact, parameters: NDArray[np.float32], answer_at: str = "") -> bytes:
     """The artifact's int8 .tflite with `parameters`, float32[P], written into it.
 
-    Raises ParameterError for a vector that does not fit, ArtifactError for a
-    file whose tensors the layout does not name.
+    With `answer_at` it answers with that layer's output instead of the last one's.
+    Raises ParameterError for a vector that does not fit, ArtifactError for a file whose tensors
+    the layout does not name.
     """
     vector = checked_vector(artifact.spec, parameters)
     try:
@@ -41,10 +44,43 @@ def rewrite(artifact: Artifact, parameters: NDArray[np.float32]) -> bytes:
     except OSError as error:
         raise ArtifactError(artifact.int8_path, f"cannot be read: {error.strerror}") from error
     try:
-        _Rewriter(model, artifact.spec, vector).run()
+        _Rewriter(model, artifact.spec, vector).run(answer_at)
     except ParameterError as error:
         raise ArtifactError(artifact.int8_path, error.reason) from error
     return bytes(model)
+
+
+class _Int8Graph:
+    """Levels in, levels out, one example at a time."""
+
+    def __init__(self, model: bytes, spec: ModelSpec, num_threads: int) -> None:
+        self._spec = spec
+        self._interpreter = open_interpreter(model, num_threads)
+        source = self._interpreter.get_input_details()[0]
+        target = self._interpreter.get_output_details()[0]
+        if int(np.prod(source["shape"])) != int(np.prod(spec.input_shape)):
+            raise ArtifactError(Path("<memory>"), f"takes {source['shape']}, not the spec's input")
+        self._shape: tuple[int, ...] = tuple(source["shape"])
+        self.output_shape: tuple[int, ...] = tuple(target["shape"])[1:]
+        self._source: int = source["index"]
+        self._target: int = target["index"]
+        self._in_scale, self._in_zero = _quantization(source)
+        self._out_scale, self._out_zero = _quantization(target)
+
+    def levels(self, x: NDArray[np.float32]) -> NDArray[np.int8]:
+        """x float32[n, ...] -> int8[n, *output_shape]"""
+        levels = np.round(checked_examples(self._spec, x) / self._in_scale) + self._in_zero
+        examples = np.clip(levels, -128, 127).astype(np.int8)
+        output = np.empty((len(x), *self.output_shape), np.int8)
+        for row, example in zip(output, examples, strict=True):
+            self._interpreter.set_tensor(self._source, example.reshape(self._shape))
+            self._interpreter.invoke()
+            row[:] = self._interpreter.get_tensor(self._target)[0]
+        return output
+
+    def values(self, levels: NDArray[np.int8]) -> NDArray[np.float32]:
+        """What the levels stand for, float32 of the same shape."""
+        return (levels.astype(np.float32) - self._out_zero) * self._out_scale
 
 
 class Int8Model:
@@ -52,33 +88,27 @@ class Int8Model:
 
     def __init__(self, model: bytes, spec: ModelSpec, num_threads: int = 1) -> None:
         self.spec = spec
-        self._interpreter = open_interpreter(model, num_threads)
-        source = self._interpreter.get_input_details()[0]
-        target = self._interpreter.get_output_details()[0]
-        if int(np.prod(source["shape"])) != int(np.prod(spec.input_shape)):
-            raise ArtifactError(Path("<memory>"), f"takes {source['shape']}, not the spec's input")
-        self._shape: tuple[int, ...] = tuple(source["shape"])
-        self._source: int = source["index"]
-        self._target: int = target["index"]
-        self._in_scale, self._in_zero = _quantization(source)
-        self._out_scale, self._out_zero = _quantization(target)
+        self._graph = _Int8Graph(model, spec, num_threads)
 
     def infer(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """x float32[n, ...] normalised -> float32[n, K], or x's shape for a reconstruction."""
-        levels = np.round(checked_examples(self.spec, x) / self._in_scale) + self._in_zero
-        examples = np.clip(levels, -128, 127).astype(np.int8)
-        size = int(np.prod(self.spec.output_shape))
-        raw = np.empty((len(x), size), np.float32)
-        for row, example in zip(raw, examples, strict=True):
-            row[:] = self._one(example)
-        output = (raw - self._out_zero) * self._out_scale
+        """x float32[n, ...] normalised -> float32[n, *spec.output_shape]"""
+        output = self._graph.values(self._graph.levels(x))
         return answer(self.spec, output.reshape(len(x), *self.spec.output_shape))
 
-    def _one(self, example: NDArray[np.int8]) -> NDArray[np.int8]:
-        self._interpreter.set_tensor(self._source, example.reshape(self._shape))
-        self._interpreter.invoke()
-        output: NDArray[np.int8] = self._interpreter.get_tensor(self._target)
-        return output.reshape(-1)
+
+class Int8Features:
+    """The output of one layer, by int8 inference of all that comes before it."""
+
+    def __init__(self, artifact: Artifact, parameters: NDArray[np.float32], layer: str) -> None:
+        self._graph = _Int8Graph(rewrite(artifact, parameters, layer), artifact.spec, 1)
+
+    def levels(self, x: NDArray[np.float32]) -> NDArray[np.int8]:
+        """x float32[n, ...] normalised -> int8[n, rows, steps, channels]"""
+        return self._graph.levels(x)
+
+    def values(self, levels: NDArray[np.int8]) -> NDArray[np.float32]:
+        """What the levels stand for: float32 of the same shape."""
+        return self._graph.values(levels)
 
 
 class _Rewriter:
@@ -91,7 +121,7 @@ class _Rewriter:
         self._vector = vector
         self._named = {block.name for block in spec.layout}
 
-    def run(self) -> None:
+    def run(self, answer_at: str) -> None:
         for index in range(self._graph.TensorsLength()):
             tensor = self._graph.Tensors(index)
             # Constants have a buffer; what is left are the activations.
@@ -99,21 +129,43 @@ class _Rewriter:
                 self._write_range(tensor)
         for index in range(self._graph.OperatorsLength()):
             operator = self._graph.Operators(index)
+            if operator.InputsLength() < 3:
+                self._keep_apart(operator)
+                continue
             source, weight, bias = (self._graph.Tensors(operator.Inputs(i)) for i in range(3))
             if _name(weight) in self._named:
                 self._write_weight(weight)
             self._write_bias(source, weight, bias)
+        if answer_at:
+            self._graph.OutputsAsNumpy()[0] = self._index_of(answer_at)
+
+    def _index_of(self, name: str) -> int:
+        for index in range(self._graph.TensorsLength()):
+            if _name(self._graph.Tensors(index)) == name:
+                return index
+        raise ParameterError(f"has no tensor {name!r}")
 
     def _write_range(self, tensor: Tensor) -> None:
-        scale, zero_point = _activation_quantization(self._block(f"{_name(tensor)}.range"))
+        # What only moves numbers is called owner/name, and has its owner's range.
+        owner = _name(tensor).partition("/")[0]
+        scale, zero_point = _activation_quantization(self._block(f"{owner}.range"))
         tensor.Quantization().ScaleAsNumpy()[:] = scale
         tensor.Quantization().ZeroPointAsNumpy()[:] = zero_point
+
+    def _keep_apart(self, operator: Operator) -> None:
+        """A sum's scale must not be far below its parts': the runtime would abort the process."""
+        parts = [self._graph.Tensors(index) for index in operator.InputsAsNumpy()]
+        target = self._graph.Tensors(operator.Outputs(0)).Quantization().ScaleAsNumpy()
+        largest = max(part.Quantization().ScaleAsNumpy()[0] for part in parts)
+        target[:] = np.maximum(target, largest * _SMALLEST_SUM_SCALE)
 
     def _write_weight(self, weight: Tensor) -> None:
         values = self._block(_name(weight))
         largest = np.abs(values).max(axis=1)
         scale = np.maximum(largest, _SMALLEST_SPAN) * np.float32(1 / 127)
         quantized = np.clip(np.round(values / scale[:, np.newaxis]), -127, 127)
+        if weight.Quantization().QuantizedDimension() == 3:  # depthwise: [.., kernel, channels]
+            quantized = quantized.T
         self._buffer(weight).view(np.int8)[:] = quantized.reshape(-1)
         weight.Quantization().ScaleAsNumpy()[:] = scale
 

@@ -8,28 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ParameterError
-from models.spec import CLASSIFICATION, ModelSpec
+from models.spec import CLASSIFICATION, SEGMENTATION, ModelSpec
 
 
 def answer(spec: ModelSpec, output: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Raw output of the last layer, float32[n, K] -> what `infer` answers.
+    """Raw output of the last layer, float32[n, *spec.output_shape] -> what `infer` answers.
 
-    Probabilities for a classifier, the raw scores of an svm, the reconstruction
-    of an autoencoder.
+    Probabilities of classes, the raw scores of an svm, and all else as it is.
     """
-    if spec.task != CLASSIFICATION or spec.architecture == "svm":
+    if spec.task not in (CLASSIFICATION, SEGMENTATION) or spec.architecture == "svm":
         return output
-    shifted = np.exp(output - output.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), np.float32)
+    shifted = np.exp(output - output.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), np.float32)
 
 
 def predict(spec: ModelSpec, scores: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Class indices int64[n] of scores float32[n, K]; the first of equal scores wins."""
-    if spec.task != CLASSIFICATION:
-        raise ParameterError(f"{spec.name} reconstructs, it has no classes to predict")
-    if scores.ndim != 2 or scores.shape[1] != len(spec.classes):
-        raise ParameterError(f"scores have shape {scores.shape}, not [n, {len(spec.classes)}]")
-    best: NDArray[np.int64] = scores.argmax(axis=1).astype(np.int64)
+    """Class indices int64[n], of pixels int64[n, rows, columns], of scores float32[n, .., K].
+
+    The first of equal scores wins.
+    """
+    if spec.task not in (CLASSIFICATION, SEGMENTATION):
+        raise ParameterError(f"{spec.name} is a {spec.task}, it has no classes to predict")
+    if scores.shape[1:] != spec.output_shape:
+        raise ParameterError(f"scores are {scores.shape}, not n of {spec.output_shape}")
+    best: NDArray[np.int64] = scores.argmax(axis=-1).astype(np.int64)
     return best
 
 

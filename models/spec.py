@@ -1,7 +1,6 @@
 """The spec of a model: what it eats, what it answers, and where each parameter lies.
 
-A spec is one JSON file beside the model's .tflite files. Reading is strict:
-an unknown, missing or wrong key is a SpecError that names the file and the field.
+`models.spec_file` reads it.
 """
 
 from __future__ import annotations
@@ -9,20 +8,44 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from enum import Enum
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from models.errors import ParameterError, SpecError
+from models.errors import ParameterError
 from models.normalisation import Normalisation
 
-FORMAT = 1
-ARCHITECTURES = ("logistic", "svm", "mlp", "cnn1d", "autoencoder")
+FORMAT = 2
 CLASSIFICATION = "classification"
 RECONSTRUCTION = "reconstruction"
-# A spec larger than this was not written by us; parsing it could eat a gateway's memory.
-MAX_SPEC_BYTES = 1 << 20
+REGRESSION = "regression"
+SEGMENTATION = "segmentation"
+TASKS = (CLASSIFICATION, RECONSTRUCTION, REGRESSION, SEGMENTATION)
+# Architecture -> what it is for.
+ARCHITECTURES = {
+    "logistic": CLASSIFICATION,
+    "svm": CLASSIFICATION,
+    "mlp": CLASSIFICATION,
+    "cnn1d": CLASSIFICATION,
+    "dscnn1d": CLASSIFICATION,
+    "tcn": CLASSIFICATION,
+    "cnn2d": CLASSIFICATION,
+    "forecast": REGRESSION,
+    "unet": SEGMENTATION,
+    "autoencoder": RECONSTRUCTION,
+}
+# [features], [steps, channels], [rows, columns, channels]
+AXES = {
+    CLASSIFICATION: (1, 2, 3),
+    RECONSTRUCTION: (1, 2),
+    REGRESSION: (1, 2),
+    SEGMENTATION: (3,),
+}
+FULL = "full"
+HEAD = "head"
+SPARSE = "sparse"
+MODES = (FULL, HEAD, SPARSE)
+INPUT = "input"
 
 
 class Role(Enum):
@@ -40,6 +63,19 @@ class Channel:
 
     name: str
     unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A number that a regression answers, in the unit of the input's channel `channel`.
+
+    Both are normalised alike, so a population needs to agree on nothing more. It is the channel's
+    value `ahead` readings after the window's last.
+    """
+
+    name: str
+    channel: str
+    ahead: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +97,30 @@ class ParameterBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingMode:
+    """A way to train some layers at a lower price, with a training graph of its own.
+
+    The graph is the network's end. It takes what the int8 graph has at `begins_at`, dequantized,
+    so everything before runs once an example as int8 inference; `"input"` is the example itself.
+
+    Attributes:
+        name: `"head"` or `"sparse"`.
+        file: of the graph; signatures train, parameters and restore.
+        begins_at: the layer whose output the graph takes.
+        features: shape of that output of one example.
+        layers: those that are trained.
+        blocks: the graph's own parameter vector, as names of the layout's blocks.
+    """
+
+    name: str
+    file: str
+    begins_at: str
+    features: tuple[int, ...]
+    layers: tuple[str, ...]
+    blocks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """Everything about a model but its numbers."""
 
@@ -71,17 +131,34 @@ class ModelSpec:
     rate_hz: float | None
     channels: tuple[Channel, ...]
     classes: tuple[str, ...]
+    """Of an example, or of each pixel in a segmentation."""
+    targets: tuple[Target, ...]
     batch_size: int
     parameters: int
     layout: tuple[ParameterBlock, ...]
+    modes: tuple[TrainingMode, ...]
+    """Beside `full`, which every model has."""
     normalisation: Normalisation | None
     files: dict[str, str]
     """File name -> SHA-256 in hexadecimal."""
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """Of one example: (K,) class scores, or the input's shape for a reconstruction."""
-        return (len(self.classes),) if self.task == CLASSIFICATION else self.input_shape
+        """Of one example: (K,) scores, (targets,), (rows, columns, K), or the input's shape."""
+        if self.task == CLASSIFICATION:
+            return (len(self.classes),)
+        if self.task == REGRESSION:
+            return (len(self.targets),)
+        if self.task == SEGMENTATION:
+            return (*self.input_shape[:2], len(self.classes))
+        return self.input_shape
+
+    @property
+    def truth_shape(self) -> tuple[int, ...]:
+        """Of one example's y: () class, (targets,), (rows, columns) of classes; () unused."""
+        if self.task == REGRESSION:
+            return (len(self.targets),)
+        return self.input_shape[:2] if self.task == SEGMENTATION else ()
 
     def block(self, name: str) -> ParameterBlock:
         """The block called `name`; raises ParameterError if there is none."""
@@ -90,33 +167,14 @@ class ModelSpec:
                 return block
         raise ParameterError(f"model {self.name!r} has no parameter block {name!r}")
 
+    def mode(self, name: str) -> TrainingMode | None:
+        """The mode called `name`; `None` where training it is training all (`full`)."""
+        return next((mode for mode in self.modes if mode.name == name), None)
+
     @property
     def digest(self) -> str:
         """SHA-256 of the deterministic JSON, in hexadecimal."""
         return hashlib.sha256(dump_spec(self).encode()).hexdigest()
-
-
-def load_spec(path: Path) -> ModelSpec:
-    """Read the spec at `path`; raises SpecError."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SpecError(path, "file", f"cannot be read: {error.strerror}") from error
-    return parse_spec(data, path)
-
-
-def parse_spec(data: bytes, path: Path | None = None) -> ModelSpec:
-    """A spec from JSON bytes; `path` only appears in errors."""
-    if len(data) > MAX_SPEC_BYTES:
-        raise SpecError(path, "file", f"is larger than {MAX_SPEC_BYTES} bytes")
-    try:
-        tree = json.loads(data, object_pairs_hook=_unique_keys)
-    except (ValueError, RecursionError) as error:
-        raise SpecError(path, "file", f"is not JSON: {error}") from error
-    try:
-        return _Reader(path).spec(tree)
-    except ParameterError as error:
-        raise SpecError(path, "normalisation", error.reason) from error
 
 
 def dump_spec(spec: ModelSpec) -> str:
@@ -131,12 +189,14 @@ def dump_spec(spec: ModelSpec) -> str:
         "rate_hz": spec.rate_hz,
         "channels": [{"name": c.name, "unit": c.unit} for c in spec.channels],
         "classes": list(spec.classes),
+        "targets": [asdict(target) for target in spec.targets],
         "batch_size": spec.batch_size,
         "parameters": spec.parameters,
         "layout": [
             {"name": b.name, "shape": list(b.shape), "offset": b.offset, "role": b.role.value}
             for b in spec.layout
         ],
+        "modes": [_mode_tree(mode) for mode in spec.modes],
         "normalisation": None
         if normalisation is None
         else {"mean": list(normalisation.mean), "std": list(normalisation.std)},
@@ -145,186 +205,12 @@ def dump_spec(spec: ModelSpec) -> str:
     return json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    tree = dict(pairs)
-    if len(tree) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return tree
-
-
-class _Reader:
-    """Checks a JSON tree field by field; every refusal names the field."""
-
-    # What `dump_spec` writes: "format", and the fields under their own names.
-    _KEYS = ("format", *(field.name for field in fields(ModelSpec)))
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-
-    def spec(self, tree: object) -> ModelSpec:
-        top = self._table(tree, "file", self._KEYS)
-        if top["format"] != FORMAT or isinstance(top["format"], bool):
-            self._fail("format", f"is {top['format']!r}, this version reads {FORMAT}")
-        spec = ModelSpec(
-            name=self._text(top["name"], "name"),
-            architecture=self._one_of(top["architecture"], "architecture", ARCHITECTURES),
-            task=self._one_of(top["task"], "task", (CLASSIFICATION, RECONSTRUCTION)),
-            input_shape=self._shape(top["input_shape"], "input_shape"),
-            rate_hz=self._rate(top["rate_hz"]),
-            channels=self._channels(top["channels"]),
-            classes=self._classes(top["classes"]),
-            batch_size=self._integer(top["batch_size"], "batch_size", 1),
-            parameters=self._integer(top["parameters"], "parameters", 1),
-            layout=self._layout(top["layout"]),
-            normalisation=self._normalisation(top["normalisation"]),
-            files=self._files(top["files"]),
-        )
-        self._check_agreement(spec)
-        return spec
-
-    def _check_agreement(self, spec: ModelSpec) -> None:
-        if len(spec.input_shape) > 2:
-            self._fail("input_shape", "is neither [features] nor [steps, channels]")
-        if len(spec.channels) != spec.input_shape[-1]:
-            self._fail("channels", "are not as many as the last axis of input_shape")
-        if (spec.task == CLASSIFICATION) != (len(spec.classes) >= 2):
-            self._fail("classes", f"{len(spec.classes)} do not suit the task {spec.task}")
-        if (spec.architecture == "autoencoder") != (spec.task == RECONSTRUCTION):
-            self._fail("task", f"{spec.task} does not suit {spec.architecture}")
-        if spec.normalisation and len(spec.normalisation.mean) != len(spec.channels):
-            self._fail("normalisation", "does not have one entry for each channel")
-        offset = 0
-        for index, block in enumerate(spec.layout):
-            if block.offset != offset:
-                self._fail(f"layout[{index}].offset", f"is {block.offset}, expected {offset}")
-            offset += block.size
-        if offset != spec.parameters:
-            self._fail("parameters", f"is {spec.parameters}, the layout has {offset}")
-
-    def _rate(self, value: object) -> float | None:
-        if value is None:
-            return None
-        rate = self._number(value, "rate_hz")
-        if rate <= 0:
-            self._fail("rate_hz", "is not positive")
-        return rate
-
-    def _channels(self, value: object) -> tuple[Channel, ...]:
-        channels = []
-        for index, item in enumerate(self._list(value, "channels")):
-            field = f"channels[{index}]"
-            table = self._table(item, field, ("name", "unit"))
-            channels.append(
-                Channel(
-                    self._text(table["name"], f"{field}.name"),
-                    self._text(table["unit"], f"{field}.unit"),
-                )
-            )
-        self._distinct([c.name for c in channels], "channels")
-        return tuple(channels)
-
-    def _classes(self, value: object) -> tuple[str, ...]:
-        classes = [
-            self._text(item, f"classes[{index}]")
-            for index, item in enumerate(self._list(value, "classes"))
-        ]
-        self._distinct(classes, "classes")
-        return tuple(classes)
-
-    def _layout(self, value: object) -> tuple[ParameterBlock, ...]:
-        blocks = []
-        for index, item in enumerate(self._list(value, "layout")):
-            field = f"layout[{index}]"
-            table = self._table(item, field, ("name", "shape", "offset", "role"))
-            role = self._one_of(table["role"], f"{field}.role", tuple(r.value for r in Role))
-            blocks.append(
-                ParameterBlock(
-                    self._text(table["name"], f"{field}.name"),
-                    self._shape(table["shape"], f"{field}.shape"),
-                    self._integer(table["offset"], f"{field}.offset", 0),
-                    Role(role),
-                )
-            )
-        self._distinct([b.name for b in blocks], "layout")
-        return tuple(blocks)
-
-    def _normalisation(self, value: object) -> Normalisation | None:
-        if value is None:
-            return None
-        table = self._table(value, "normalisation", ("mean", "std"))
-        mean, std = (
-            tuple(self._number(v, f"normalisation.{key}") for v in self._list(table[key], key))
-            for key in ("mean", "std")
-        )
-        return Normalisation(mean, std)
-
-    def _files(self, value: object) -> dict[str, str]:
-        if not isinstance(value, dict) or not value:
-            self._fail("files", "is not a table of file names and digests")
-        for name, digest in value.items():
-            # A name with a slash would let a spec point outside its own folder.
-            if not name or Path(name).name != name:
-                self._fail(f"files.{name}", "is not a plain file name")
-            if not isinstance(digest, str) or len(digest) != 64 or set(digest) - set(_HEX):
-                self._fail(f"files.{name}", "is not a SHA-256 in lower-case hexadecimal")
-        return dict(value)
-
-    def _table(self, value: object, field: str, keys: tuple[str, ...]) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            self._fail(field, "is not a table")
-        for key in value:
-            if key not in keys:
-                self._fail(key if field == "file" else f"{field}.{key}", "is not a known key")
-        for key in keys:
-            if key not in value:
-                self._fail(key if field == "file" else f"{field}.{key}", "is missing")
-        return value
-
-    def _list(self, value: object, field: str) -> list[Any]:
-        if not isinstance(value, list):
-            self._fail(field, "is not a list")
-        return value
-
-    def _shape(self, value: object, field: str) -> tuple[int, ...]:
-        shape = tuple(self._integer(v, field, 1) for v in self._list(value, field))
-        if not shape:
-            self._fail(field, "is empty")
-        return shape
-
-    def _integer(self, value: object, field: str, least: int) -> int:
-        # bool is an int to Python, and never a count to us.
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 1 << 31:
-            self._fail(field, f"is not an integer of at least {least}")
-        return value
-
-    def _number(self, value: object, field: str) -> float:
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            self._fail(field, "is not a number")
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-        if not math.isfinite(number):
-            self._fail(field, "is not finite")
-        return number
-
-    def _text(self, value: object, field: str) -> str:
-        if not isinstance(value, str) or not value:
-            self._fail(field, "is not a text")
-        return value
-
-    def _one_of(self, value: object, field: str, choices: tuple[str, ...]) -> str:
-        text = self._text(value, field)
-        if text not in choices:
-            self._fail(field, f"is {text!r}, not one of {', '.join(choices)}")
-        return text
-
-    def _distinct(self, names: list[str], field: str) -> None:
-        if len(set(names)) != len(names):
-            self._fail(field, "names something twice")
-
-    def _fail(self, field: str, reason: str) -> NoReturn:
-        raise SpecError(self._path, field, reason)
-
-
-_HEX = "0123456789abcdef"
+def _mode_tree(mode: TrainingMode) -> dict[str, Any]:
+    return {
+        "name": mode.name,
+        "file": mode.file,
+        "begins_at": mode.begins_at,
+        "features": list(mode.features),
+        "layers": list(mode.layers),
+        "blocks": list(mode.blocks),
+    }

@@ -28,8 +28,9 @@ def _bare_package(name: str) -> None:
 _bare_package("tflite")
 
 from tflite.Model import Model  # noqa: E402  (below what makes it cheap)
+from tflite.Operator import Operator  # noqa: E402
 from tflite.SubGraph import SubGraph  # noqa: E402
 from tflite.Tensor import Tensor  # noqa: E402
 from tflite.TensorType import TensorType  # noqa: E402
 
-__all__ = ["Model", "SubGraph", "Tensor", "TensorType"]
+__all__ = ["Model", "Operator", "SubGraph", "Tensor", "TensorType"]

@@ -16,35 +16,53 @@ import flatbuffers  # type: ignore[import-untyped]  # ships no types
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
-from models.build.architectures import Convolution, Layer, Network
+from models.build.layers import (
+    INPUT,
+    Convolution,
+    Depthwise,
+    Mean,
+    Network,
+    Shape,
+    Sum,
+    Unfold,
+)
 
 _SCHEMA_VERSION = 3
-# Both convolutions: int8 with one scale a channel is their version 3.
-_CONVOLUTION_VERSION = 3
+# The lowest versions that take int8, for both convolutions with one scale a channel.
+_OPERATORS = (
+    (schema.BuiltinOperator.CONV_2D, 3),
+    (schema.BuiltinOperator.DEPTHWISE_CONV_2D, 3),
+    (schema.BuiltinOperator.ADD, 2),
+    (schema.BuiltinOperator.DEPTH_TO_SPACE, 1),
+)
+_CONVOLUTION, _DEPTHWISE, _ADD, _DEPTH_TO_SPACE = range(len(_OPERATORS))
 
 
 def int8_graph(net: Network) -> bytes:
-    """A .tflite int8[1, 1, T, C] -> int8[1, 1, 1, K], batch 1."""
+    """A .tflite int8[1, R, T, C] -> int8[1, R', T', K], batch 1."""
     graph = _Graph()
-    steps, channels = net.steps, net.channels
-    here = graph.activation("input", steps, channels)
-    first = here
+    shapes = net.shapes()
+    here = first = graph.activation(INPUT, shapes[INPUT])
+    tensors = {INPUT: first}
+    source, owner = shapes[INPUT], INPUT
     for layer in net.layers:
-        steps, channels, here = _add(graph, layer, here, steps, channels)
+        target = shapes[layer.name]
+        # What only moves numbers has the range of what it moves: named after it.
+        owner = f"{owner}/{layer.name}" if isinstance(layer, Unfold) else layer.name
+        tensor = graph.activation(owner, target)
+        if isinstance(layer, Convolution):
+            graph.convolution(layer, here, tensor, source)
+        elif isinstance(layer, Depthwise):
+            graph.depthwise(layer, here, tensor, source)
+        elif isinstance(layer, Mean):
+            graph.mean(layer.name, here, tensor, source)
+        elif isinstance(layer, Sum):
+            graph.sum(layer, here, tensors[layer.other], tensor)
+        else:
+            graph.unfold(layer, here, tensor)
+        tensors[layer.name] = here = tensor
+        source = target
     return graph.packed(first, here)
-
-
-def _add(
-    graph: _Graph, layer: Layer, source: int, steps: int, channels: int
-) -> tuple[int, int, int]:
-    if isinstance(layer, Convolution):
-        steps_out = (steps - layer.kernel) // layer.stride + 1
-        target = graph.activation(layer.name, steps_out, layer.channels_out)
-        graph.convolution(layer, source, target, channels)
-        return steps_out, layer.channels_out, target
-    target = graph.activation(layer.name, 1, channels)
-    graph.mean(layer.name, source, target, steps, channels)
-    return 1, channels, target
 
 
 class _Graph:
@@ -56,44 +74,53 @@ class _Graph:
         self._tensors: list[Any] = []
         self._operators: list[Any] = []
 
-    def activation(self, name: str, steps: int, channels: int) -> int:
-        return self._tensor(name, (1, 1, steps, channels), schema.TensorType.INT8, scales=1)
+    def activation(self, name: str, shape: Shape) -> int:
+        return self._tensor(name, (1, *shape), schema.TensorType.INT8, scales=1)
 
-    def convolution(self, layer: Convolution, source: int, target: int, channels: int) -> None:
-        out = layer.channels_out
-        shape = (out, 1, layer.kernel, channels)
-        weight = np.zeros(shape, np.int8)
-        bias = _zeros(out)
+    def convolution(self, layer: Convolution, source: int, target: int, shape: Shape) -> None:
+        rows = layer.kernel if layer.square else 1
         options = schema.Conv2DOptionsT()
-        options.padding = schema.Padding.VALID
-        options.strideW, options.strideH = layer.stride, 1
-        options.fusedActivationFunction = (
-            schema.ActivationFunctionType.RELU if layer.relu else schema.ActivationFunctionType.NONE
-        )
-        inputs = [
-            source,
-            self._tensor(f"{layer.name}.weight", shape, schema.TensorType.INT8, out, weight),
-            self._tensor(f"{layer.name}.bias", (out,), schema.TensorType.INT32, out, bias),
-        ]
-        self._operator(0, inputs, target, schema.BuiltinOptions.Conv2DOptions, options)
+        options.padding = schema.Padding.SAME if layer.padded else schema.Padding.VALID
+        options.strideW, options.strideH = layer.stride, layer.stride if layer.square else 1
+        options.dilationWFactor = layer.dilation
+        options.fusedActivationFunction = _activation(layer.relu)
+        weights = (layer.channels_out, rows, layer.kernel, shape[2])
+        inputs = [source, *self._weights(layer.name, weights, 0)]
+        self._operator(_CONVOLUTION, inputs, target, "Conv2DOptions", options)
 
-    def mean(self, name: str, source: int, target: int, steps: int, channels: int) -> None:
-        shape = (1, 1, steps, channels)
-        weight = np.full(shape, 127, np.int8)
-        inputs = [
-            source,
-            self._tensor(f"{name}.weight", shape, schema.TensorType.INT8, channels, weight),
-            self._tensor(
-                f"{name}.bias", (channels,), schema.TensorType.INT32, channels, _zeros(channels)
-            ),
-        ]
-        quantization = self._tensors[inputs[1]].quantization
-        quantization.scale = np.full(channels, 1.0 / (127.0 * steps), np.float32)
-        quantization.quantizedDimension = 3
-        options = schema.DepthwiseConv2DOptionsT()
-        options.padding = schema.Padding.VALID
-        options.strideW = options.strideH = options.depthMultiplier = 1
-        self._operator(1, inputs, target, schema.BuiltinOptions.DepthwiseConv2DOptions, options)
+    def depthwise(self, layer: Depthwise, source: int, target: int, shape: Shape) -> None:
+        inputs = [source, *self._weights(layer.name, (1, 1, layer.kernel, shape[2]), 3)]
+        options = _depthwise_options(layer.stride, layer.relu)
+        self._operator(_DEPTHWISE, inputs, target, "DepthwiseConv2DOptions", options)
+
+    def mean(self, name: str, source: int, target: int, shape: Shape) -> None:
+        rows, steps, channels = shape
+        inputs = [source, *self._weights(name, (1, rows, steps, channels), 3)]
+        weight = self._tensors[inputs[1]]
+        weight.quantization.scale = np.full(channels, 1.0 / (127.0 * rows * steps), np.float32)
+        self._buffers[weight.buffer].data[:] = 127
+        options = _depthwise_options(1, relu=False)
+        self._operator(_DEPTHWISE, inputs, target, "DepthwiseConv2DOptions", options)
+
+    def sum(self, layer: Sum, left: int, right: int, target: int) -> None:
+        options = schema.AddOptionsT()
+        options.fusedActivationFunction = _activation(layer.relu)
+        self._operator(_ADD, [left, right], target, "AddOptions", options)
+
+    def unfold(self, layer: Unfold, source: int, target: int) -> None:
+        options = schema.DepthToSpaceOptionsT()
+        options.blockSize = layer.factor
+        self._operator(_DEPTH_TO_SPACE, [source], target, "DepthToSpaceOptions", options)
+
+    def _weights(self, name: str, shape: tuple[int, ...], axis: int) -> tuple[int, int]:
+        """Weight and bias tensors, one scale for each index of `axis`."""
+        count = shape[axis]
+        weight = self._tensor(
+            f"{name}.weight", shape, schema.TensorType.INT8, count, np.zeros(shape, np.int8)
+        )
+        self._tensors[weight].quantization.quantizedDimension = axis
+        zeros = np.zeros(count, np.int32)
+        return weight, self._tensor(f"{name}.bias", (count,), schema.TensorType.INT32, count, zeros)
 
     def packed(self, first: int, last: int) -> bytes:
         subgraph = schema.SubGraphT()
@@ -102,10 +129,7 @@ class _Graph:
         subgraph.inputs, subgraph.outputs = [first], [last]
         model = schema.ModelT()
         model.version = _SCHEMA_VERSION
-        model.operatorCodes = [
-            _code(schema.BuiltinOperator.CONV_2D, _CONVOLUTION_VERSION),
-            _code(schema.BuiltinOperator.DEPTHWISE_CONV_2D, _CONVOLUTION_VERSION),
-        ]
+        model.operatorCodes = [_code(builtin, version) for builtin, version in _OPERATORS]
         model.subgraphs, model.buffers = [subgraph], self._buffers
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
@@ -130,18 +154,26 @@ class _Graph:
         self._tensors.append(tensor)
         return len(self._tensors) - 1
 
-    def _operator(
-        self, code: int, inputs: list[int], output: int, options_type: int, options: Any
-    ) -> None:
+    def _operator(self, code: int, inputs: list[int], output: int, kind: str, options: Any) -> None:
         operator = schema.OperatorT()
         operator.opcodeIndex = code
         operator.inputs, operator.outputs = inputs, [output]
-        operator.builtinOptionsType, operator.builtinOptions = options_type, options
+        operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
+        operator.builtinOptions = options
         self._operators.append(operator)
 
 
-def _zeros(count: int) -> Any:
-    return np.zeros(count, np.int32)
+def _activation(relu: bool) -> int:
+    kind: int = schema.ActivationFunctionType.RELU if relu else schema.ActivationFunctionType.NONE
+    return kind
+
+
+def _depthwise_options(stride: int, relu: bool) -> Any:
+    options = schema.DepthwiseConv2DOptionsT()
+    options.padding = schema.Padding.VALID
+    options.strideW, options.strideH, options.depthMultiplier = stride, 1, 1
+    options.fusedActivationFunction = _activation(relu)
+    return options
 
 
 def _code(builtin: int, version: int) -> Any:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from models.build.request import BuildRequest, parse_channels, parse_class_names
+from models.build.request import (
+    BuildRequest,
+    parse_channels,
+    parse_class_names,
+    parse_targets,
+)
 
 # The TensorFlow that the shipped files come from; another may convert to other bytes.
 BUILT_WITH = "2.21"
@@ -22,6 +27,15 @@ _HEART = parse_channels(
     "ca,thal"
 )
 _DISEASE = parse_class_names("healthy,disease")
+_DIGITS = parse_class_names("0,1,2,3,4,5,6,7,8,9")
+# Lead II or the nearest to it, and what is known of the rhythm around the beat.
+_BEAT = parse_channels("ecg:mV,rr_before:s,rr_after:s")
+_BEATS = parse_class_names("other,V")
+_FALLS = parse_class_names(
+    "Aplausing,Bending,GoDownstairs,GoUpstairs,HandsUp,Hopping,Jogging,LyingDown_OnABed,"
+    "MakingACall,OpeningDoor,Sitting_GettingUpOnAChair,Walking,backwardFall,forwardFall,lateralFall"
+)
+_SHAPES = parse_class_names("background,disc,bar")
 
 
 def zoo_requests(directory: Path) -> Iterator[BuildRequest]:
@@ -61,3 +75,66 @@ def zoo_requests(directory: Path) -> Iterator[BuildRequest]:
             channels=_HEART,
             class_names=_DISEASE,
         )
+    yield BuildRequest(
+        "dscnn1d",
+        (200, 6),
+        7,
+        directory / "shoulder-dscnn1d",
+        rate_hz=50.0,
+        channels=_WATCH,
+        class_names=_EXERCISES,
+    )
+    yield BuildRequest(
+        "cnn1d",
+        (300, 6),
+        15,
+        directory / "umafall-cnn1d",
+        rate_hz=20.0,
+        channels=parse_channels("ax:[g],ay:[g],az:[g],wx:deg/s,wy:deg/s,wz:deg/s"),
+        class_names=_FALLS,
+    )
+    yield BuildRequest(
+        "cnn1d",
+        (120, 1),
+        2,
+        directory / "mitbih-cnn1d",
+        rate_hz=120.0,
+        channels=_BEAT[:1],
+        class_names=_BEATS,
+    )
+    yield BuildRequest(
+        "tcn",
+        (120, 3),
+        2,
+        directory / "mitbih-tcn",
+        rate_hz=120.0,
+        channels=_BEAT,
+        class_names=_BEATS,
+    )
+    yield BuildRequest(
+        "forecast",
+        (24, 1),
+        0,
+        directory / "glucose-forecast",
+        # A reading every five minutes.
+        rate_hz=1 / 300,
+        channels=parse_channels("glucose:mg/dL"),
+        targets=parse_targets("glucose+6"),
+    )
+    yield BuildRequest(
+        "cnn2d",
+        (28, 28, 1),
+        10,
+        directory / "digits-cnn2d",
+        channels=parse_channels("ink"),
+        class_names=_DIGITS,
+    )
+    yield BuildRequest(
+        "unet",
+        (32, 32, 1),
+        3,
+        directory / "shapes-unet",
+        batch_size=8,
+        channels=parse_channels("brightness"),
+        class_names=_SHAPES,
+    )

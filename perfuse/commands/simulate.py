@@ -180,7 +180,7 @@ def run(options: argparse.Namespace) -> int:
         _say_row,
     )
     for name, score in report.get("baselines", {}).items():
-        print(f"{name:>17}  {_figure(score['accuracy'])}  {_figure(score['macro_f1'])}")
+        print(f"{name:>17}  {_figures(score)}")
     if options.report is not None:
         write_report(report, options.report)
         print(f"report: {options.report}")
@@ -192,11 +192,18 @@ def _say_row(row: dict[str, Any]) -> None:
     took = f"  {row['virtual_seconds']:>9.1f}" if "virtual_seconds" in row else ""
     state = "" if row["committed"] else "  abandoned"
     print(
-        f"{row['version']:>7}  {reported:>8}  {_figure(row['accuracy'])}  "
-        f"{_figure(row['macro_f1'])}  {row['uplink_bytes'] / 1024:>8.1f}  "
+        f"{row['version']:>7}  {reported:>8}  {_figures(row)}  {row['uplink_bytes'] / 1024:>8.1f}  "
         f"{row['downlink_bytes'] / 1024:>8.1f}  {row['seconds']:>7.2f}{took}{state}",
         flush=True,
     )
+
+
+def _figures(score: dict[str, Any]) -> str:
+    """Accuracy and macro-F1; of tasks that have no macro-F1, what they have instead, by name."""
+    for name in ("rmse", "iou", "reconstruction_error"):
+        if name in score:
+            return f"{name.partition('_')[0][:14]:>8}  {score[name]:>8.3f}"
+    return f"{_figure(score['accuracy'])}  {_figure(score['macro_f1'])}"
 
 
 def _figure(value: float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,12 @@ from broker.aggregator.settings import TrainingSettings
 from broker.protocol.messages import BlobReference, Plan, PlanKind, TrainingPlan
 from edge_agent.trainer import Trainer
 from models.artifact import Artifact
+from models.metrics import rmse
 from models.normalisation import ChannelSums
-from models.spec import CLASSIFICATION
+from models.spec import CLASSIFICATION, REGRESSION, ModelSpec
 from models.trainable import TrainableModel
 from perfuse.simulation.dataset import Dataset, Split
-from perfuse.simulation.scoring import Score, score_model, score_predictions
+from perfuse.simulation.scoring import Score, mean_score, score_model, score_predictions
 
 
 class _Arrays:
@@ -30,7 +32,7 @@ class _Arrays:
 
     def batch(
         self, ids: NDArray[np.int64], labels: object
-    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    ) -> tuple[NDArray[np.float32], NDArray[Any]]:
         del labels
         return self._dataset.x[ids], self._dataset.y[ids]
 
@@ -53,7 +55,7 @@ def baselines(
     heldout = dataset.of(split.heldout)
     pool = dataset.of(split.training)
     scores = {
-        "local_only": _mean(
+        "local_only": mean_score(
             [
                 _train(model, artifact, dataset.of((client,)), heldout, budget)
                 for client in split.training
@@ -63,6 +65,8 @@ def baselines(
     }
     if artifact.spec.task == CLASSIFICATION:
         scores["majority"] = _majority(artifact, pool, heldout)
+    if artifact.spec.task == REGRESSION and len(artifact.spec.input_shape) == 2:
+        scores["last_value"] = _last_value(artifact.spec, heldout)
     return {name: score.as_dict() for name, score in sorted(scores.items())}
 
 
@@ -112,13 +116,8 @@ def _train(
     return score_model(model, parameters, normalisation, heldout.x, heldout.y)
 
 
-def _mean(scores: list[Score]) -> Score:
-    def mean(values: list[float | None]) -> float | None:
-        known = [value for value in values if value is not None]
-        return float(np.mean(known)) if known else None
-
-    return Score(
-        mean([score.accuracy for score in scores]),
-        mean([score.macro_f1 for score in scores]),
-        mean([score.reconstruction_error for score in scores]),
-    )
+def _last_value(spec: ModelSpec, heldout: Dataset) -> Score:
+    """Nothing changes: a target is its channel's last reading."""
+    names = [channel.name for channel in spec.channels]
+    places = [names.index(target.channel) for target in spec.targets]
+    return Score(rmse=rmse(heldout.y, heldout.x[:, -1, places]))

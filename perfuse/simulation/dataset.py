@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.spec import CLASSIFICATION, ModelSpec
+from models.errors import ParameterError
+from models.spec import ModelSpec
+from models.truth import checked_truth
 
 
 class DatasetError(Exception):
@@ -29,11 +31,14 @@ class DatasetError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Examples x float32[n, ...], classes y int32[n], and the client each belongs to, str[n]."""
+    """Examples x float32[n, ...], y[n, ...] as `models.truth` has it, and whose each is, str[n].
+
+    Targets are in the unit of their channel.
+    """
 
     name: str
     x: NDArray[np.float32]
-    y: NDArray[np.int32]
+    y: NDArray[Any]
     client: NDArray[np.str_]
 
     @property
@@ -74,7 +79,7 @@ def load_dataset(path: Path, clients: str, spec: ModelSpec) -> Dataset:
         raise DatasetError(path, f"cannot be read: {error}") from error
     _require_fit(path, x, y, client, clients, spec)
     names = np.array([f"{clients}-{value}" for value in client.tolist()])
-    return Dataset(path.stem, x.astype(np.float32), y.astype(np.int32), names)
+    return Dataset(path.stem, x.astype(np.float32), checked_truth(spec, y, len(x)), names)
 
 
 def split_clients(dataset: Dataset, holdout: float, seed: int) -> Split:
@@ -111,11 +116,11 @@ def _require_fit(
 ) -> None:
     if x.shape[1:] != spec.input_shape:
         raise DatasetError(path, f"x is {x.shape}, {spec.name} takes {spec.input_shape} each")
-    for name, array in (("y", y), (clients, client)):
-        if array.shape != (len(x),):
-            raise DatasetError(path, f"{name} is {array.shape}, x has {len(x)} rows")
-    if x.dtype.kind not in "fiu" or y.dtype.kind not in "iu":
-        raise DatasetError(path, f"x must be numbers and y integers, not {x.dtype} and {y.dtype}")
-    if spec.task == CLASSIFICATION and not 0 <= y.min() <= y.max() < len(spec.classes):
-        raise DatasetError(path, f"y is {y.min()} to {y.max()}, {spec.name} has "
-                           f"{len(spec.classes)} classes")  # fmt: skip
+    if client.shape != (len(x),):
+        raise DatasetError(path, f"{clients} is {client.shape}, x has {len(x)} rows")
+    if x.dtype.kind not in "fiu" or not len(x):
+        raise DatasetError(path, f"x must be numbers, not {len(x)} rows of {x.dtype}")
+    try:
+        checked_truth(spec, y, len(x))
+    except ParameterError as error:
+        raise DatasetError(path, f"{error.reason} ({spec.name})") from error

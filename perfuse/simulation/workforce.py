@@ -11,7 +11,7 @@ from types import TracebackType
 import numpy as np
 
 from edge_agent.effects import StartWork
-from edge_agent.examples import ExampleStore
+from edge_agent.examples import ExampleStore, truth_of
 from edge_agent.trainer import Summed, Trained, Trainer
 from edge_agent.windows import Window
 from edge_agent.worker import perform
@@ -38,10 +38,9 @@ class Bench:
 
     def count(self, gateway: str) -> int:
         """Return how many examples a gateway can train on."""
-        labels = self._model.spec.classes
-        if self._model.spec.task == CLASSIFICATION:
-            return self._stores[gateway].labelled(labels)
-        return len(self._stores[gateway])
+        spec = self._model.spec
+        labels = spec.classes if spec.task == CLASSIFICATION else None
+        return self._stores[gateway].trainable(labels)
 
 
 class Workforce:
@@ -107,9 +106,16 @@ def _count(gateway: str) -> int:
 
 
 def _store(model: TrainableModel, mine: Dataset) -> ExampleStore:
-    store = ExampleStore(":memory:", model.spec.input_shape, max(len(mine.x), 1))
-    classes = model.spec.classes
-    windows = (Window("recording", i, i + 1, np.asarray(x), 0.0) for i, x in enumerate(mine.x))
-    labels = (classes[y] if classes else None for y in mine.y.tolist())
-    store.extend(zip(windows, labels, strict=True))
+    spec = model.spec
+    truth = truth_of(spec)
+    store = ExampleStore(":memory:", spec.input_shape, max(len(mine.x), 1), truth)
+    classes = spec.classes if spec.task == CLASSIFICATION else ()
+    store.extend(
+        (
+            Window("recording", i, i + 1, np.asarray(x), 0.0),
+            classes[int(y)] if classes else None,
+            None if truth is None else np.asarray(y),
+        )
+        for i, (x, y) in enumerate(zip(mine.x, mine.y, strict=True))
+    )
     return store

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edge_agent.errors import StorageError
-from edge_agent.examples import ExampleStore
+from edge_agent.examples import ExampleStore, HoldBack
 from edge_agent.labels import Annotation
 from edge_agent.windows import Window
 
@@ -185,3 +185,63 @@ def test_a_full_disk_keeps_nothing_and_passes(path: Path) -> None:
         store._db.execute("PRAGMA max_page_count=100000")
         store.add(big, "walk")
         assert len(store) == 1
+
+
+def test_some_examples_are_held_back_by_themselves_and_not_too_many(tmp_path: Path) -> None:
+    def kept(path: Path | str, most: int) -> tuple[set[int], list[int]]:
+        hold_back = HoldBack(0.25, most)
+        with closing(ExampleStore(path, SHAPE, 1000, hold_back=hold_back)) as store:
+            for number in range(200):
+                store.add(window(number), "walk" if number % 2 else None)
+            ids, known = store.held_back(LABELS)
+            x, _ = store.batch(ids, LABELS)
+            numbers = x[:, 0, 0].astype(int).tolist()
+            assert known.tolist() == [number % 2 == 1 for number in numbers]
+            assert not set(ids.tolist()) & set(store.ids(None).tolist())
+            assert store.trainable(None) == len(store.ids(None)) == 200 - len(ids)
+            assert store.labelled(LABELS) == len(store.ids(LABELS))
+            assert store.labelled(LABELS) == 100 - known.sum()
+            return set(numbers), numbers
+
+    many, _ = kept(tmp_path / "a.sqlite", 200)
+    assert 30 < len(many) < 70
+    again, _ = kept(":memory:", 200)
+    assert again == many
+    few, _ = kept(":memory:", 8)
+    assert len(few) == 8
+    assert few < many
+
+
+def test_truths_come_back_and_only_their_examples_are_trained_on(tmp_path: Path) -> None:
+    path = tmp_path / "examples.sqlite"
+    with closing(ExampleStore(path, SHAPE, 6, ((2,), "<f4"))) as store:
+        store.add(window(0), None, np.array([1.5, -2.0]))
+        store.add(window(1), None)
+        store.add(window(2), None, np.array([3.0, 4.0]))
+        ids = store.ids(None)
+        _, y = store.batch(ids, ())
+        assert y.dtype == np.float32
+        assert y.tolist() == [[1.5, -2.0], [3.0, 4.0]]
+        assert store.trainable(None) == 2
+        with pytest.raises(StorageError, match="truth"):
+            store.add(window(3), None, np.zeros(3))
+    with closing(ExampleStore(":memory:", SHAPE, 6, ((2, 2), "<i4"))) as store:
+        store.add(window(0), None, np.array([[0, 1], [2, 1]]))
+        assert store.batch(store.ids(None), ())[1].tolist() == [[[0, 1], [2, 1]]]
+
+
+def test_a_file_of_before_there_were_truths_goes_on(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executescript(
+            "CREATE TABLE shape (dims TEXT NOT NULL); INSERT INTO shape VALUES ('4x2');"
+            "CREATE TABLE example (id INTEGER PRIMARY KEY, sensor TEXT NOT NULL, start_ns INTEGER "
+            "NOT NULL, end_ns INTEGER NOT NULL, label TEXT, x BLOB NOT NULL, UNIQUE (sensor, "
+            "start_ns));"
+        )
+        db.execute(
+            "INSERT INTO example VALUES (1, 'watch', 0, 80, 'walk', ?)",
+            (np.zeros(8, "<f4").tobytes(),),
+        )
+    with closing(ExampleStore(path, SHAPE, 6)) as store:
+        store.add(window(1), "rest")
+        assert store.ids(LABELS).tolist() == [1, 2]

@@ -11,6 +11,7 @@ import pytest
 from models.artifact import load_artifact, zoo_names
 from models.errors import ArtifactError, SpecError
 from models.interpreter import open_interpreter
+from models.spec import ARCHITECTURES
 
 
 @pytest.fixture
@@ -29,13 +30,7 @@ def test_the_zoo_has_what_the_demo_needs() -> None:
         "heart-svm",
         "heart-mlp",
     } <= set(zoo_names())
-    assert {load_artifact(name).spec.architecture for name in zoo_names()} == {
-        "logistic",
-        "svm",
-        "mlp",
-        "cnn1d",
-        "autoencoder",
-    }
+    assert {load_artifact(name).spec.architecture for name in zoo_names()} == set(ARCHITECTURES)
 
 
 def test_a_folder_loads_like_a_name(copied: Path) -> None:

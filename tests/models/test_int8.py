@@ -12,7 +12,7 @@ from models.artifact import Artifact, load_artifact
 from models.errors import ArtifactError, ParameterError
 from models.int8 import Int8Model, rewrite
 from models.scores import predict
-from models.spec import CLASSIFICATION, Role
+from models.spec import Role
 from models.trainable import TrainableModel
 
 F = np.float32
@@ -21,8 +21,9 @@ F = np.float32
 def trained(artifact: Artifact, x, y, epochs: int) -> TrainableModel:  # type: ignore[no-untyped-def]
     model = TrainableModel(artifact)
     for _ in range(epochs):
-        for start in range(0, len(x), 32):
-            batch, labels = x[start : start + 32], y[start : start + 32]
+        size = artifact.spec.batch_size
+        for start in range(0, len(x), size):
+            batch, labels = x[start : start + size], y[start : start + size]
             weight = np.ones(len(batch), F)
             model.train_step(batch, labels, weight, learning_rate=0.03, momentum=0.9)
     return model
@@ -35,7 +36,7 @@ def assert_same_answers(artifact: Artifact, model: TrainableModel, x) -> None:  
     assert answers.shape == expected.shape
     assert answers.dtype == np.float32
     assert np.abs(answers - expected).mean() < 0.01
-    if artifact.spec.task == CLASSIFICATION:
+    if artifact.spec.classes:
         same = predict(artifact.spec, answers) == predict(artifact.spec, expected)
         assert same.mean() >= 0.99
 
@@ -70,7 +71,7 @@ def test_keeps_the_length_and_the_artifact(artifact: Artifact) -> None:
 
 def test_every_activation_and_weight_is_int8(artifact: Artifact) -> None:
     model = Int8Model(rewrite(artifact, artifact.initial_parameters()), artifact.spec)
-    kinds = {d["dtype"] for d in model._interpreter.get_tensor_details()}
+    kinds = {d["dtype"] for d in model._graph._interpreter.get_tensor_details()}
     # XNNPACK packs what it took over into nameless tensors of its own kind.
     assert {np.int8, np.int32} <= kinds
     assert np.float32 not in kinds

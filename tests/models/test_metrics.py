@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.errors import ParameterError
-from models.metrics import accuracy, confusion_matrix, macro_f1
+from models.metrics import accuracy, auc, confusion_matrix, macro_f1, mean_iou, rmse
 
 Y = np.array([0, 0, 0, 1, 1, 2], np.int8)
 GUESS = np.array([0, 0, 1, 1, 2, 2])
@@ -37,8 +37,34 @@ def test_nothing_scores_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("y", "guess"), [([0, 3], [0, 0]), ([0, 0], [0, -1]), ([0], [0, 0]), ([[0]], [[0]])]
+    ("y", "guess"), [([0, 3], [0, 0]), ([0, 0], [0, -1]), ([0], [0, 0]), ([[0]], [0])]
 )
 def test_refuses_what_is_no_pair_of_class_lists(y: list[int], guess: list[int]) -> None:
     with pytest.raises(ParameterError):
         confusion_matrix(np.array(y), np.array(guess), 3)
+
+
+def test_overlap_of_two_classes() -> None:
+    truth, guess = np.array([[0, 0, 1, 1]]), np.array([[0, 1, 1, 1]])
+    # Class 0: 1 of 2 pixels in both; class 1: 2 of 3.
+    assert mean_iou(confusion_matrix(truth, guess, 3)) == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert mean_iou(np.zeros((3, 3), np.int64)) == 0.0
+
+
+def test_rmse_is_in_the_unit_of_what_it_compares() -> None:
+    assert rmse(np.array([[100.0], [110.0]]), np.array([[103.0], [106.0]])) == pytest.approx(
+        np.sqrt(12.5)
+    )
+    assert rmse(np.zeros((0, 1)), np.zeros((0, 1))) == 0.0
+    with pytest.raises(ParameterError):
+        rmse(np.zeros((2, 1)), np.zeros(2))
+
+
+def test_auc_counts_pairs() -> None:
+    generator = np.random.default_rng(0)
+    positive, score = generator.random(80) < 0.3, generator.integers(0, 9, 80).astype(float)
+    above, below = score[positive][:, None], score[~positive][None]
+    expected = (above > below).mean() + 0.5 * (above == below).mean()
+    assert auc(positive, score) == pytest.approx(expected)
+    with pytest.raises(ParameterError):
+        auc(np.ones(3, bool), np.zeros(3))

@@ -15,8 +15,17 @@ from hypothesis import strategies as st
 from models.artifact import Artifact, load_artifact
 from models.errors import ParameterError, SpecError
 from models.normalisation import Normalisation
-from models.spec import Role, dump_spec, load_spec, parse_spec
+from models.spec import Role, dump_spec
+from models.spec_file import load_spec, parse_spec
 
+MODE: dict[str, Any] = {
+    "name": "head",
+    "file": "train_head.tflite",
+    "begins_at": "input",
+    "features": [13],
+    "layers": ["scores"],
+    "blocks": ["scores.weight", "scores.bias"],
+}
 GOOD: dict[str, Any] = json.loads(dump_spec(load_artifact("heart-logistic").spec))
 
 
@@ -67,15 +76,15 @@ def test_every_key_is_required(key: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "field"),
     [
-        (("format",), 2, "format"),
+        (("format",), 1, "format"),
         (("format",), True, "format"),
         (("colour",), 1, "colour"),
         (("name",), "", "name"),
         (("architecture",), "rnn", "architecture"),
-        (("task",), "reconstruction", "classes"),
+        (("task",), "reconstruction", "task"),
         (("input_shape",), [], "input_shape"),
         (("input_shape",), [13, 0], "input_shape"),
-        (("input_shape",), [2, 2, 13], "input_shape"),
+        (("input_shape",), [2, 2, 2, 13], "input_shape"),
         (("input_shape",), [12], "channels"),
         (("rate_hz",), 0, "rate_hz"),
         (("rate_hz",), "50", "rate_hz"),
@@ -84,6 +93,14 @@ def test_every_key_is_required(key: str, tmp_path: Path) -> None:
         (("channels", 0), {"name": "a", "unit": "1", "x": 1}, "channels[0].x"),
         (("channels", 0), {"name": "sex", "unit": "1"}, "channels"),
         (("classes",), ["one"], "classes"),
+        (("targets",), [{"name": "a", "channel": "age", "ahead": 1}], "targets"),
+        (("targets",), [{"name": "a", "channel": "age"}], "targets[0].ahead"),
+        (("modes",), [MODE], "modes[0].file"),
+        (("modes",), [{**MODE, "file": "train.tflite", "blocks": ["x"]}], "modes[0].blocks"),
+        (("modes",), [{**MODE, "file": "train.tflite", "layers": ["x"]}], "modes[0].layers"),
+        (("modes",), [{**MODE, "file": "train.tflite", "begins_at": "x"}], "modes[0].begins_at"),
+        (("modes",), [{**MODE, "file": "train.tflite", "features": [2]}], "modes[0].features"),
+        (("modes",), [{**MODE, "name": "full"}], "modes[0].name"),
         (("classes",), ["one", "one"], "classes"),
         (("batch_size",), True, "batch_size"),
         (("batch_size",), 0, "batch_size"),
