@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -15,9 +16,11 @@ from itertools import count
 from pathlib import Path
 from typing import ParamSpec
 
+from broker.keys import KEY_FILE, load_or_make_seed
 from broker.link import MqttLink, steady_unix_s
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.messages import GatewayState
+from broker.protocol.signing import Ed25519Signer
 from edge_agent.alerts import Alert, AlertLog, AlertRule
 from edge_agent.census import Census
 from edge_agent.checkpoints import CheckpointStore
@@ -63,6 +66,7 @@ class Agent:
 
     Raises:
         StorageError: a state file cannot be opened, or is another gateway's.
+        KeyFileError: the secret key cannot be read or made.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Agent:
             artifact.spec.parameters,
             settings.chunk_bytes,
         )
+        signer = Ed25519Signer(load_or_make_seed(self._state / KEY_FILE))
         owner = f"{settings.population}/{settings.gateway}"
         with ExitStack() as opened:
             self._examples = opened.enter_context(closing(self._open_examples()))
@@ -103,9 +108,16 @@ class Agent:
             )
             self._alerts = opened.enter_context(closing(AlertLog(self._state / "alerts.sqlite")))
             self._storages = opened.pop_all()
-        self._participant = Participant(identity, self._journal)
         kept = (self._state / "examples.sqlite").stat().st_mtime if len(self._examples) else 0.0
         self._watch = EligibilityWatch(settings.eligibility, machine or Machine(), kept)
+        configured = settings.aggregator_key
+        self._participant = Participant(
+            identity,
+            self._journal,
+            signer,
+            os.urandom(8),
+            bytes.fromhex(configured) if configured else None,
+        )
         self._inference = Inference(artifact)
         self._rule = AlertRule(settings.alert)
         self._held = HeldAlerts()
@@ -211,7 +223,7 @@ class Agent:
             elif isinstance(effect, StopWork | PauseWork):
                 self._worker.stop(effect.plan)
             elif isinstance(effect, Note):
-                _LOG.info("%s", effect.text)
+                _LOG.log(effect.level, "%s", effect.text)
 
     def _install(self, effect: Install) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,9 +61,10 @@ class PauseWork:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something worth a line in the gateway's log."""
+    """Something worth a line in the gateway's log, at one of the levels of :mod:`logging`."""
 
     text: str
+    level: int = logging.INFO
 
 
 Effect = Publish | Subscribe | Unsubscribe | Install | StartWork | StopWork | PauseWork | Note

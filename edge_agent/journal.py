@@ -105,6 +105,16 @@ class Journal:
                 self._set(name, value)
         return True
 
+    def aggregator_key(self) -> bytes | None:
+        """Return the aggregator's public key that was pinned."""
+        found = self._get("aggregator-key")
+        return found if isinstance(found, bytes) else None
+
+    def pin_aggregator_key(self, key: bytes) -> None:
+        """Know the aggregator by this public key from now on."""
+        with writing(self._path, self._db):
+            self._set("aggregator-key", key)
+
     def add_update(
         self, offer: UpdateOffer, payload: bytes, variate: ControlVariate | None = None
     ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from broker.protocol.effects import Publish
 from broker.protocol.messages import AggregatorPresence, Receipt, ReceiptStatus, Want
+from broker.protocol.signing import Signer
 from broker.protocol.topics import Topics
 from edge_agent.effects import Note
 from edge_agent.journal import Journal
@@ -15,8 +16,9 @@ Effect = Publish | Note
 class Outbox:
     """Offers the oldest update without a receipt until it has one, then the next."""
 
-    def __init__(self, topics: Topics, journal: Journal) -> None:
+    def __init__(self, topics: Topics, journal: Journal, signer: Signer) -> None:
         self._topics = topics
+        self._signer = signer
         self._journal = journal
         self._upload: Upload | None = None
         self._aggregator_birth = 0
@@ -33,7 +35,7 @@ class Outbox:
         if not link:
             return []
         if self._upload is None and (pending := self._journal.pending()) is not None:
-            self._upload = Upload(self._topics, *pending)
+            self._upload = Upload(self._topics, self._signer, *pending)
         return [] if self._upload is None else [*self._upload.begin(now)]
 
     def rest(self) -> None:

@@ -8,7 +8,7 @@ out through :mod:`edge_agent.outbox`, and :mod:`edge_agent.presence` says how th
 
 from __future__ import annotations
 
-from broker.protocol import wire
+from broker.protocol import sealed, wire
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import (
@@ -21,6 +21,7 @@ from broker.protocol.messages import (
     Receipt,
     Want,
 )
+from broker.protocol.signing import Signer
 from broker.protocol.topics import Topics
 from edge_agent.download import Download
 from edge_agent.effects import Effect, Identity, Install, Note
@@ -30,13 +31,29 @@ from edge_agent.outbox import Outbox
 from edge_agent.presence import Condition, Presence
 from edge_agent.shelf import ModelShelf
 from edge_agent.trainer import Summed, Trained
+from edge_agent.trust import AggregatorTrust
 from edge_agent.work import PlanWork
 
 
 class Participant:
-    """One gateway of one population. Time is seconds that never step back, Unix-like."""
+    """One gateway of one population. Time is seconds that never step back, Unix-like.
 
-    def __init__(self, identity: Identity, journal: Journal) -> None:
+    Args:
+        identity: who it is.
+        journal: what it must not forget.
+        signer: of its own key.
+        session: 8 bytes drawn for this run of the process.
+        aggregator_key: the aggregator's public key; pinned on first use when ``None``.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        journal: Journal,
+        signer: Signer,
+        session: bytes,
+        aggregator_key: bytes | None = None,
+    ) -> None:
         self._identity = identity
         self._journal = journal
         self._topics = Topics(identity.population)
@@ -45,8 +62,12 @@ class Participant:
         self._announced: ModelAnnouncement | None = None
         self._work = PlanWork(identity, journal, self._shelf)
         self._download = Download(self._topics)
-        self._outbox = Outbox(self._topics, journal)
-        self._presence = Presence(identity, journal.next_counter("birth"))
+        self._outbox = Outbox(self._topics, journal, signer)
+        self._presence = Presence(identity, journal.next_counter("birth"), session, signer)
+        self._signer = signer
+        self._trust = AggregatorTrust(journal, aggregator_key)
+        # What came before the aggregator's key is known: the last plan and announcement.
+        self._unverified: dict[str, bytes] = {}
         self._connected = False
         self._examples = 0
         self._obstacles: tuple[Obstacle, ...] = ()
@@ -86,7 +107,7 @@ class Participant:
         """The link is up."""
         self._connected = True
         topics = self._topics
-        for topic in (topics.reply(self._identity.gateway), topics.aggregator, topics.model):
+        for topic in (topics.aggregator, topics.reply(self._identity.gateway), topics.model):
             self._effects.append(Subscribe(topic))
         self._effects.append(Subscribe(topics.plan))
         self._effects += self._download.ask(now, link=self._exchanging)
@@ -167,17 +188,38 @@ class Participant:
 
     def _dispatch(self, topic: str, payload: bytes, now: float) -> None:
         topics = self._topics
+        if topic == topics.aggregator:
+            self._on_aggregator(topic, payload, now)
+        elif topic.startswith(f"{topics.root}/blob/"):
+            if payload:
+                self._on_chunk(topic, wire.decode(payload, Chunk))
+        elif self._trust.key is None:
+            if topic in (topics.plan, topics.model):
+                self._unverified[topic] = payload
+        else:
+            self._on_signed(topic, payload, self._trust.key, now)
+
+    def _on_signed(self, topic: str, payload: bytes, key: bytes, now: float) -> None:
+        topics, signer = self._topics, self._signer
         if topic == topics.model:
-            self._on_announcement(wire.decode(payload, ModelAnnouncement))
+            announcement = sealed.unseal(payload, topic, ModelAnnouncement, key, signer)
+            self._on_announcement(announcement)
         elif topic == topics.plan:
-            self._effects += self._work.offered(wire.decode(payload, Plan), now)
-        elif topic == topics.aggregator:
-            presence = wire.decode(payload, AggregatorPresence)
-            self._effects += self._outbox.aggregator(presence, now)
+            plan = sealed.unseal(payload, topic, Plan, key, signer)
+            self._effects += self._work.offered(plan, now)
         elif topic == topics.reply(self._identity.gateway):
-            self._on_reply(wire.decode_any(payload, (Want, Receipt)), now)
-        elif topic.startswith(f"{topics.root}/blob/") and payload:
-            self._on_chunk(topic, wire.decode(payload, Chunk))
+            self._on_reply(sealed.unseal_any(payload, topic, (Want, Receipt), key, signer), now)
+
+    def _on_aggregator(self, topic: str, payload: bytes, now: float) -> None:
+        signer = self._signer
+        presence = sealed.introduce(payload, topic, AggregatorPresence, lambda p: p.key, signer)
+        self._effects += self._trust.meet(presence.key)
+        if presence.key != self._trust.key:
+            return
+        self._effects += self._outbox.aggregator(presence, now)
+        unverified, self._unverified = self._unverified, {}
+        for kept_topic, kept in unverified.items():
+            self._on_signed(kept_topic, kept, presence.key, now)
 
     def _on_announcement(self, announcement: ModelAnnouncement) -> None:
         if announcement.artifact != self._identity.artifact:

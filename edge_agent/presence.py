@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from broker.protocol import wire
+from broker.protocol import sealed
 from broker.protocol.effects import Publish
 from broker.protocol.messages import GatewayPresence, GatewayState
+from broker.protocol.signing import Signer
 from broker.protocol.topics import Topics
 from edge_agent.effects import Identity
 
@@ -31,11 +32,13 @@ class Condition:
 
 
 class Presence:
-    """Says how the gateway is; ``birth`` numbers the run of the process that says it."""
+    """Says how the gateway is; ``birth`` and ``session`` name the run of the process."""
 
-    def __init__(self, identity: Identity, birth: int) -> None:
+    def __init__(self, identity: Identity, birth: int, session: bytes, signer: Signer) -> None:
         self._identity = identity
         self._birth = birth
+        self._session = session
+        self._signer = signer
         self._topic = Topics(identity.population).presence(identity.gateway)
         self._said: Condition | None = None
         self._heartbeat_at = 0.0
@@ -62,6 +65,8 @@ class Presence:
         message = GatewayPresence(
             self._identity.gateway,
             self._birth,
+            self._session,
+            self._signer.public,
             condition.state,
             self._identity.artifact,
             condition.examples,
@@ -69,7 +74,7 @@ class Presence:
             *traffic,
             condition.obstacles,
         )
-        return Publish(self._topic, wire.encode(message), retain=True)
+        return Publish(self._topic, sealed.seal(message, self._topic, self._signer), retain=True)
 
     def _worth(self, now: Condition) -> bool:
         """Whether a condition is news: not one more example, but a tenth more is."""

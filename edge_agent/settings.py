@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from broker.protocol.messages import MAX_CHUNK_BYTES
@@ -9,6 +10,8 @@ from broker.settings import BrokerSettings, SettingError, require_range, require
 from edge_agent.eligibility import EligibilitySettings
 from edge_agent.quality_settings import QualitySettings
 from edge_agent.sensor_settings import SensorSettings
+
+_KEY = re.compile(r"[0-9a-fA-F]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,9 @@ class AgentSettings:
         population: whose federation this gateway is part of.
         gateway: its name there; stable for ever, for updates are counted by it.
         model: a folder with an artifact, or the name of one that ships with perfuse.
-        state_dir: where examples, journal and alerts are kept.
+        state_dir: where examples, journal, alerts and the secret key are kept.
+        aggregator_key: the aggregator's public key, 64 hexadecimal digits; the first one that is
+            met is trusted when empty.
         example_capacity: windows kept at most.
         chunk_bytes: bytes of a chunk of an upload; small ones lose less on a bad link.
         journal_bytes: updates that may wait for their receipt; when full the oldest goes.
@@ -81,6 +86,7 @@ class AgentSettings:
     quality: QualitySettings = field(default_factory=QualitySettings)
     alert: AlertSettings = field(default_factory=AlertSettings)
     eligibility: EligibilitySettings = field(default_factory=EligibilitySettings)
+    aggregator_key: str = ""
     example_capacity: int = 4096
     chunk_bytes: int = 32 * 1024
     journal_bytes: int = 64 * 1024 * 1024
@@ -95,6 +101,8 @@ class AgentSettings:
             from edge_agent.ble_settings import require_apart  # noqa: PLC0415  # as above
 
             require_apart(ble)
+        if self.aggregator_key and not _KEY.fullmatch(self.aggregator_key):
+            raise SettingError("aggregator_key", "expected 64 hexadecimal digits")
         require_range("example_capacity", self.example_capacity, 1, 10**7)
         require_range("chunk_bytes", self.chunk_bytes, 256, MAX_CHUNK_BYTES)
         require_range("journal_bytes", self.journal_bytes, 64 * 1024, 2**40)

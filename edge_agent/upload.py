@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 
-from broker.protocol import wire
+from broker.protocol import sealed, wire
 from broker.protocol.effects import Publish
 from broker.protocol.messages import UpdateOffer, Want
+from broker.protocol.signing import Signer
 from broker.protocol.topics import Topics
 from broker.protocol.transfer import cut, indexes_of
 
@@ -22,8 +23,9 @@ class Upload:
     Nothing is sent before it was asked for, so that no byte goes twice.
     """
 
-    def __init__(self, topics: Topics, offer: UpdateOffer, payload: bytes) -> None:
+    def __init__(self, topics: Topics, signer: Signer, offer: UpdateOffer, payload: bytes) -> None:
         self.offer = offer
+        self._signer = signer
         self._topics = topics
         self._payload = payload
         self._queue: deque[int] = deque()
@@ -35,7 +37,7 @@ class Upload:
         """Offer the update, at the start and whenever the link or the aggregator is back."""
         self._retry_at = now + self._wait_s
         topic = self._topics.offer(self.offer.update.gateway)
-        return [Publish(topic, wire.encode(self.offer))]
+        return [Publish(topic, sealed.seal(self.offer, topic, self._signer))]
 
     def wanted(self, want: Want, now: float) -> list[Publish]:
         """Send what is missing and not under way.

@@ -12,7 +12,7 @@ from importlib import import_module
 from perfuse.exit_codes import EXIT_CODE_HELP, ExitCode
 
 # In the order that a new user meets them.
-_COMMANDS = ("demo", "simulate", "agent", "aggregator", "models", "sensors", "link")
+_COMMANDS = ("demo", "simulate", "agent", "aggregator", "models", "sensors", "link", "keys")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,6 +76,7 @@ _ERRORS = (
     ("broker.deploy.embedded", "BrokerError", ExitCode.UNAVAILABLE),
     ("perfuse.link.proxy", "LinkError", ExitCode.UNAVAILABLE),
     ("broker.aggregator.errors", "StateError", ExitCode.STATE),
+    ("broker.keys", "KeyFileError", ExitCode.STATE),
     ("edge_agent.errors", "StorageError", ExitCode.STATE),
     ("edge_agent.errors", "TrainingError", ExitCode.FAILED),
     ("models.errors", "RuntimeMissingError", ExitCode.UNAVAILABLE),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.settings import AggregatorSettings
-from broker.protocol import wire
+from broker.protocol import sealed, wire
 from broker.protocol.effects import Publish
 from broker.protocol.messages import AggregatorPresence, ModelAnnouncement, Plan
+from broker.protocol.signing import Signer
 from broker.protocol.topics import Topics
 from broker.protocol.transfer import cut, refer
 
@@ -15,8 +16,14 @@ class Announcer:
     """Writes retained messages; ``birth`` numbers the run of the process that says them."""
 
     def __init__(
-        self, settings: AggregatorSettings, artifact: bytes, log: RoundLog, birth: int
+        self,
+        settings: AggregatorSettings,
+        artifact: bytes,
+        log: RoundLog,
+        signer: Signer,
+        birth: int,
     ) -> None:
+        self._signer = signer
         self._topics = Topics(settings.population)
         self._chunk_bytes = settings.chunk_bytes
         self._artifact = artifact
@@ -37,7 +44,7 @@ class Announcer:
         announcement = ModelAnnouncement(
             epoch, version, self._artifact, reference, *self._log.makers(version)
         )
-        return [*messages, Publish(self._topics.model, wire.encode(announcement), retain=True)]
+        return [*messages, self._retained(self._topics.model, announcement)]
 
     def forget(self, version: int) -> list[Publish]:
         """Clear the retained chunks of a version that no plan needs any more."""
@@ -51,9 +58,12 @@ class Announcer:
 
     def plan(self, plan: Plan) -> list[Publish]:
         """Publish what a cohort is asked."""
-        return [Publish(self._topics.plan, wire.encode(plan), retain=True)]
+        return [self._retained(self._topics.plan, plan)]
 
     def presence(self, *, online: bool) -> Publish:
         """Say whether the aggregator is there."""
-        message = AggregatorPresence(self._birth, online)
-        return Publish(self._topics.aggregator, wire.encode(message), retain=True)
+        message = AggregatorPresence(self._birth, self._signer.public, online)
+        return self._retained(self._topics.aggregator, message)
+
+    def _retained(self, topic: str, message: object) -> Publish:
+        return Publish(topic, sealed.seal(message, topic, self._signer), retain=True)

@@ -8,17 +8,21 @@ answers what gateways offer, :mod:`~broker.aggregator.announcer` speaks to all o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from broker.aggregator.announcer import Announcer
 from broker.aggregator.events import (
     Event,
+    GatewayRefused,
     MessageRefused,
     RoundAbandoned,
     RoundCommitted,
     RoundOpened,
 )
+from broker.aggregator.gateway_keys import GatewayKeys
 from broker.aggregator.open_round import OpenRound
 from broker.aggregator.planning import Planner
 from broker.aggregator.reception import Reception
@@ -27,11 +31,12 @@ from broker.aggregator.round_log import RoundLog
 from broker.aggregator.rounds import Round, RoundState
 from broker.aggregator.settings import AggregatorSettings
 from broker.aggregator.task import Task
-from broker.protocol import wire
+from broker.protocol import sealed, wire
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import Chunk, GatewayPresence, PlanKind, UpdateOffer
 from broker.protocol.model_blob import pack_model, unpack_model
+from broker.protocol.signing import Signer
 from broker.protocol.topics import GatewayTopic, Topics
 from models.normalisation import Normalisation
 
@@ -42,9 +47,24 @@ class Coordinator:
     """Opens rounds, folds updates, commits versions; says everything it does.
 
     Time is Unix seconds that never step back while the process lives.
+
+    Args:
+        settings: how rounds go.
+        task: what is trained.
+        log: what it must not forget.
+        signer: of the aggregator's key.
+        listed: gateway -> public key of the only gateways that may take part; keys are pinned on
+            first use when ``None``.
     """
 
-    def __init__(self, settings: AggregatorSettings, task: Task, log: RoundLog) -> None:
+    def __init__(
+        self,
+        settings: AggregatorSettings,
+        task: Task,
+        log: RoundLog,
+        signer: Signer,
+        listed: Mapping[str, bytes] | None = None,
+    ) -> None:
         self._settings = settings
         self._task = task
         self._log = log
@@ -52,8 +72,10 @@ class Coordinator:
         self._birth = log.next_counter("birth")
         self._roster = Roster(task.artifact, settings.rounds.min_examples)
         self._planner = Planner(settings, task, log)
-        self._announcer = Announcer(settings, task.artifact, log, self._birth)
-        self._reception = Reception(self._topics, log)
+        self._announcer = Announcer(settings, task.artifact, log, signer, self._birth)
+        self._reception = Reception(self._topics, log, signer)
+        self._signer = signer
+        self._keys = GatewayKeys(log, listed)
         self._open: OpenRound | None = None
         self._effects: list[Effect] = []
         self._recover()
@@ -92,7 +114,7 @@ class Coordinator:
         try:
             found = self._topics.split_gateway(topic)
             if found is not None:
-                self._dispatch(found, payload)
+                self._dispatch(found, topic, payload)
         except RemoteProtocolError as error:
             self._effects.append(MessageRefused(topic, str(error)))
         self._settle(now)
@@ -103,16 +125,12 @@ class Coordinator:
         self._settle(now)
         return self._take()
 
-    def _dispatch(self, found: GatewayTopic, payload: bytes) -> None:
+    def _dispatch(self, found: GatewayTopic, topic: str, payload: bytes) -> None:
         match found.rest:
             case ("presence",):
-                presence = wire.decode(payload, GatewayPresence)
-                _require_owner(found.gateway, presence.gateway)
-                self._roster.take(presence)
+                self._on_presence(found.gateway, topic, payload)
             case ("offer",):
-                offer = wire.decode(payload, UpdateOffer)
-                _require_owner(found.gateway, offer.update.gateway)
-                self._effects += self._reception.offered(offer, self._open)
+                self._on_offer(found.gateway, topic, payload)
             case ("chunk", digest, index):
                 chunk = wire.decode(payload, Chunk)
                 if (digest, index) != (chunk.digest.hex(), str(chunk.index)):
@@ -120,6 +138,24 @@ class Coordinator:
                 self._effects += self._reception.chunk(found.gateway, chunk, self._open)
             case _:
                 raise RemoteProtocolError("topic", "", "not one of ours")
+
+    def _on_presence(self, gateway: str, topic: str, payload: bytes) -> None:
+        signer = self._signer
+        presence = sealed.introduce(payload, topic, GatewayPresence, lambda p: p.key, signer)
+        _require_owner(gateway, presence.gateway)
+        if reason := self._keys.refusal(gateway, presence.key):
+            self._effects.append(GatewayRefused(gateway, reason))
+        else:
+            self._roster.take(presence)
+
+    def _on_offer(self, gateway: str, topic: str, payload: bytes) -> None:
+        key = self._keys.known(gateway)
+        if key is None:
+            # Its presence comes with the next heartbeat, and the offer again after that.
+            raise RemoteProtocolError("update-offer", "signature", f"{gateway} has shown no key")
+        offer = sealed.unseal(payload, topic, UpdateOffer, key, self._signer)
+        _require_owner(gateway, offer.update.gateway)
+        self._effects += self._reception.offered(offer, self._open)
 
     def _settle(self, now: float) -> None:
         if self._open is not None:

@@ -63,6 +63,20 @@ class MessageRefused:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class GatewayRefused:
+    """A gateway is not let in, for the key that it shows."""
+
+    gateway: str
+    reason: str
+
+
 Event = (
-    RoundOpened | UpdateAccepted | UpdateRefused | RoundCommitted | RoundAbandoned | MessageRefused
+    RoundOpened
+    | UpdateAccepted
+    | UpdateRefused
+    | RoundCommitted
+    | RoundAbandoned
+    | MessageRefused
+    | GatewayRefused
 )

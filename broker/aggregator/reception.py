@@ -6,10 +6,11 @@ from broker.aggregator.events import UpdateAccepted, UpdateRefused
 from broker.aggregator.intake import Intake
 from broker.aggregator.open_round import OpenRound
 from broker.aggregator.round_log import RoundLog
-from broker.protocol import wire
+from broker.protocol import sealed
 from broker.protocol.effects import Publish
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import Chunk, Receipt, ReceiptStatus, UpdateOffer
+from broker.protocol.signing import Signer
 from broker.protocol.topics import Topics
 
 Effect = Publish | UpdateAccepted | UpdateRefused
@@ -18,8 +19,9 @@ Effect = Publish | UpdateAccepted | UpdateRefused
 class Reception:
     """Takes offers and chunks for the round that is open."""
 
-    def __init__(self, topics: Topics, log: RoundLog) -> None:
+    def __init__(self, topics: Topics, log: RoundLog, signer: Signer) -> None:
         self._topics = topics
+        self._signer = signer
         self._log = log
         self._intake = Intake(log)
 
@@ -50,7 +52,7 @@ class Reception:
         """Ask for what is missing of an upload, or fold it when nothing is."""
         want = self._intake.offered(offer)
         if want is not None:
-            return [Publish(self._topics.reply(offer.update.gateway), wire.encode(want))]
+            return [self._sealed(offer.update.gateway, want)]
         try:
             payload = self._intake.assemble(offer)
             vector = open_round.decode(offer, payload)
@@ -70,7 +72,11 @@ class Reception:
     def _reply(self, offer: UpdateOffer, status: ReceiptStatus, reason: str = "") -> list[Effect]:
         receipt = Receipt(offer.update, status, reason, 0.0)
         gateway = offer.update.gateway
-        effects: list[Effect] = [Publish(self._topics.reply(gateway), wire.encode(receipt))]
+        effects: list[Effect] = [self._sealed(gateway, receipt)]
         if status in (ReceiptStatus.STALE, ReceiptStatus.REJECTED):
             effects.append(UpdateRefused(gateway, reason))
         return effects
+
+    def _sealed(self, gateway: str, message: object) -> Publish:
+        topic = self._topics.reply(gateway)
+        return Publish(topic, sealed.seal(message, topic, self._signer))

@@ -17,7 +17,7 @@ from broker.durable import open_durable, transaction
 from broker.protocol import wire
 from broker.protocol.messages import Chunk, Plan, UpdateId, UpdateOffer
 
-_FORMAT = 2
+_FORMAT = 3
 _KEPT_VERSIONS = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS folded (
 CREATE TABLE IF NOT EXISTS chunk (
     gateway TEXT NOT NULL, digest BLOB NOT NULL, idx INTEGER NOT NULL, data BLOB NOT NULL,
     PRIMARY KEY (gateway, digest, idx)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS gateway (
+    name TEXT PRIMARY KEY, public_key BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS version (
     version INTEGER PRIMARY KEY, round INTEGER NOT NULL, cohort INTEGER NOT NULL,
     reported INTEGER NOT NULL, blob BLOB NOT NULL);
@@ -71,6 +73,21 @@ class RoundLog:
     def counter(self, name: str) -> int:
         """Return a durable counter's last value, 0 when it was never used."""
         return int(self._meta(name) or 0)
+
+    def gateway_keys(self) -> dict[str, bytes]:
+        """Return the public key that each gateway is known by."""
+        return dict(self._db.execute("SELECT name, public_key FROM gateway"))
+
+    def pin_gateway_key(self, gateway: str, key: bytes) -> None:
+        """Know a gateway by this public key from now on."""
+        with transaction(self._db):
+            self._db.execute("INSERT INTO gateway VALUES (?,?)", (gateway, key))
+
+    def forget_gateway_key(self, gateway: str) -> bool:
+        """Know a gateway by no key, until it shows one; returns whether there was one."""
+        with transaction(self._db):
+            gone = self._db.execute("DELETE FROM gateway WHERE name = ?", (gateway,))
+        return gone.rowcount > 0
 
     def begin(self, round_: Round) -> None:
         """Write a new open round."""

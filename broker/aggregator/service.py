@@ -11,6 +11,7 @@ from broker.aggregator.coordinator import Coordinator, Effect
 from broker.aggregator.errors import StateError
 from broker.aggregator.events import (
     Event,
+    GatewayRefused,
     MessageRefused,
     RoundAbandoned,
     RoundCommitted,
@@ -21,8 +22,10 @@ from broker.aggregator.events import (
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.settings import AggregatorSettings
 from broker.aggregator.task import Task
+from broker.keys import KEY_FILE, load_or_make_seed, read_keys
 from broker.link import MqttLink, steady_unix_s
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
+from broker.protocol.signing import Ed25519Signer
 from broker.settings import BrokerSettings
 from models.artifact import Artifact
 
@@ -50,10 +53,13 @@ class AggregatorService:
         settings: the population and how its rounds go.
         broker: where the broker is.
         artifact: the model that is trained.
-        state_dir: where the round log is kept.
+        state_dir: where the round log and the secret key are kept.
+        keys_file: public keys of the only gateways that may take part; pinned on first use when
+            empty.
 
     Raises:
         StateError: the state is another population's, or cannot be opened.
+        KeyFileError: a key file cannot be used.
     """
 
     def __init__(
@@ -62,14 +68,18 @@ class AggregatorService:
         broker: BrokerSettings,
         artifact: Artifact,
         state_dir: Path,
+        keys_file: str = "",
     ) -> None:
         try:
             state_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StateError(state_dir, error.strerror or str(error)) from error
+        listed = read_keys(Path(keys_file)) if keys_file else None
+        signer = Ed25519Signer(load_or_make_seed(state_dir / KEY_FILE))
+        _LOG.info("this aggregator's public key is %s", signer.public.hex())
         task = task_of(artifact)
         self._log = RoundLog(state_dir / "rounds.sqlite", settings.population, task.artifact)
-        self._coordinator = Coordinator(settings, task, self._log)
+        self._coordinator = Coordinator(settings, task, self._log, signer, listed)
         self._population = settings.population
         self._broker = broker
         self._link: MqttLink | None = None
@@ -143,6 +153,10 @@ _DESCRIPTIONS: dict[type, Callable[..., tuple[int, str]]] = {
     RoundAbandoned: lambda e: (
         logging.WARNING,
         f"round {e.round} is abandoned: {e.reported} of {e.cohort} reported; trying again",
+    ),
+    GatewayRefused: lambda e: (
+        logging.ERROR,
+        f"gateway {e.gateway} is not let in: {e.reason}",
     ),
     MessageRefused: lambda e: (
         logging.WARNING,

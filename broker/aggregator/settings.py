@@ -112,13 +112,25 @@ class AggregatorSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class GatewaysSettings:
+    """Who may take part.
+
+    Attributes:
+        keys_file: a file with the name and the public key of each gateway that may, one a line;
+            every gateway may when empty, and is known from then on by the key that it shows first.
+    """
+
+    keys_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceSettings:
     """Everything that an aggregator process is told.
 
     Attributes:
         population: whose federation it runs.
         model: a folder with an artifact, or the name of one that ships with perfuse.
-        state_dir: where the round log is kept.
+        state_dir: where the round log and the secret key are kept.
         chunk_bytes: bytes of a chunk of a model; small ones lose less on a bad link.
         seed: of everything random that it decides.
 
@@ -132,6 +144,7 @@ class ServiceSettings:
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     rounds: RoundSettings = field(default_factory=RoundSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    gateways: GatewaysSettings = field(default_factory=GatewaysSettings)
     chunk_bytes: int = 32 * 1024
     seed: int = 0
 

@@ -5,6 +5,8 @@ Aggregator to all gateways (retained): :class:`ModelAnnouncement`, :class:`Plan`
 Gateway to aggregator: :class:`GatewayPresence` (retained, and the will), :class:`UpdateOffer`.
 Either way: :class:`Chunk`, a piece of a content-addressed blob. A model travels as such a blob
 (:class:`ModelBlob`), an update as the encoded delta.
+
+All but chunks are signed (:mod:`broker.protocol.sealed`).
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ MAX_OBSTACLES = 16
 Name = Annotated[str, Bound(1, 64)]
 Text = Annotated[str, Bound(0, 256)]
 Digest = Annotated[bytes, Bound(32, 32)]
+PublicKey = Annotated[bytes, Bound(32, 32)]
+SessionId = Annotated[bytes, Bound(8, 8)]
 Counter = Annotated[int, Bound(0, 2**53)]
 Size = Annotated[int, Bound(1, MAX_BLOB_BYTES)]
 ChunkBytes = Annotated[int, Bound(1, MAX_CHUNK_BYTES)]
@@ -189,6 +193,8 @@ class GatewayPresence:
 
     Attributes:
         birth: number of this session; an older death is ignored (as Sparkplug's bdSeq).
+        session: drawn when the process began; two of them at once are two gateways of one name.
+        key: the gateway's Ed25519 public key, which this message is signed with.
         examples: labelled examples that the gateway could train on; never the examples.
         version: the version that it infers with, or ``None``.
         received_bytes, sent_bytes: MQTT payload bytes since this birth.
@@ -197,6 +203,8 @@ class GatewayPresence:
 
     gateway: Name
     birth: Counter
+    session: SessionId
+    key: PublicKey
     state: GatewayState
     artifact: Digest
     examples: Counter
@@ -209,9 +217,14 @@ class GatewayPresence:
 @message_type("aggregator-presence")
 @dataclass(frozen=True, slots=True)
 class AggregatorPresence:
-    """Whether the aggregator is there; a new birth tells gateways to offer again at once."""
+    """Whether the aggregator is there; a new birth tells gateways to offer again at once.
+
+    Attributes:
+        key: the aggregator's Ed25519 public key, which this message is signed with.
+    """
 
     birth: Counter
+    key: PublicKey
     online: bool
 
 

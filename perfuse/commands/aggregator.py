@@ -70,7 +70,9 @@ def run(options: argparse.Namespace) -> int:
 
     async def serve(stop: asyncio.Event) -> None:
         state_dir = Path(settings.state_dir)
-        service = AggregatorService(settings.core(), settings.broker, artifact, state_dir)
+        service = AggregatorService(
+            settings.core(), settings.broker, artifact, state_dir, settings.gateways.keys_file
+        )
         await service.run(stop)
 
     run_until_signal(serve)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from broker.protocol import wire
+from broker.protocol import sealed, wire
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import Chunk, GatewayPresence, ModelAnnouncement
@@ -30,7 +30,7 @@ class _Traffic:
 
 
 class Observer:
-    """Listens to a population without being part of it. Sans-I/O.
+    """Listens to a population without being part of it, and believes what it hears. Sans-I/O.
 
     Args:
         population: whose messages.
@@ -75,9 +75,9 @@ class Observer:
             self.retained.add(topic)
         try:
             if topic == self.topics.model and payload:
-                self._announced = wire.decode(payload, ModelAnnouncement)
+                self._announced = sealed.peek(payload, ModelAnnouncement)
             elif topic.endswith("/presence") and payload:
-                self._on_presence(wire.decode(payload, GatewayPresence))
+                self._on_presence(sealed.peek(payload, GatewayPresence))
             elif payload:
                 self._on_chunk(wire.decode(payload, Chunk))
             self._look()

@@ -22,6 +22,7 @@ from edge_agent.effects import Identity, StartWork
 from edge_agent.journal import Journal
 from edge_agent.participant import Participant
 from models.normalisation import Normalisation
+from perfuse.simulation.identities import session_of, signer_of
 from perfuse.simulation.workforce import Job, Result
 
 _AGGREGATOR = "aggregator"
@@ -75,7 +76,7 @@ class Federation:
         self._perform = perform
         self._broker = LoopbackBroker()
         self._log = RoundLog(":memory:", settings.population, task.artifact)
-        self._coordinator = Coordinator(settings, task, self._log)
+        self._coordinator = Coordinator(settings, task, self._log, signer_of(_AGGREGATOR))
         self._gateways: dict[str, Participant] = {}
         self._journals: list[Journal] = []
         self._jobs: list[Job] = []
@@ -142,7 +143,7 @@ class Federation:
         owner = f"{self._settings.population}/{name}"
         journal = Journal(":memory:", owner, self._task.artifact)
         self._journals.append(journal)
-        gateway = Participant(identity, journal)
+        gateway = Participant(identity, journal, signer_of(name), session_of(name, 0))
         self._gateways[name] = gateway
         self._broker.connect(
             name,

@@ -20,6 +20,7 @@ from edge_agent.effects import Effect, Identity, StartWork, StopWork
 from edge_agent.journal import Journal
 from edge_agent.participant import Participant
 from perfuse.link.timeline import Ending
+from perfuse.simulation.identities import session_of, signer_of
 from perfuse.simulation.labour import Labour
 from perfuse.virtual.broker import VirtualBroker
 from perfuse.virtual.event_queue import EventQueue, PartyClock
@@ -147,7 +148,9 @@ class GatewayParty(_Party):
 
     def start(self) -> None:
         """See :class:`_Party`."""
-        core = Participant(self._identity, self._journal)
+        gateway = self._identity.gateway
+        session = session_of(gateway, self._life)
+        core = Participant(self._identity, self._journal, signer_of(gateway), session)
         self._core = core
         now = self.clock.now
         user = VirtualUser(
@@ -244,7 +247,7 @@ class AggregatorParty(_Party):
 
     def start(self) -> None:
         """See :class:`_Party`."""
-        core = Coordinator(self._settings, self._task, self._log)
+        core = Coordinator(self._settings, self._task, self._log, signer_of("aggregator"))
         self._core = core
         now = self.clock.now
         user = VirtualUser(

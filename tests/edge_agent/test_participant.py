@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
-from broker.protocol import wire
+from broker.protocol import sealed, wire
 from broker.protocol.compression import codec
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.messages import (
@@ -30,6 +31,7 @@ from broker.protocol.messages import (
     Want,
 )
 from broker.protocol.model_blob import pack_model
+from broker.protocol.signing import Ed25519Signer
 from broker.protocol.statistics import decode_sums
 from broker.protocol.topics import Topics
 from broker.protocol.transfer import bitmap_of, cut, refer
@@ -47,8 +49,9 @@ IDENTITY = Identity("ward", "g1", ARTIFACT, PARAMETERS, 512)
 TOPICS = Topics("ward")
 NOW = 1_000_000.0
 DELTA = np.linspace(-0.1, 0.1, PARAMETERS, dtype=np.float32)
+SIGNER, AGGREGATOR = Ed25519Signer(b"g" * 32), Ed25519Signer(b"a" * 32)
 M = TypeVar("M")
-Open = Callable[[], Participant]
+Open = Callable[..., Participant]
 
 
 def blob(version: int, artifact: bytes = ARTIFACT, parameters: int = PARAMETERS) -> bytes:
@@ -88,9 +91,10 @@ def opened(tmp_path: Path) -> Iterator[Open]:
     """Opens the gateway on its one journal; the one before is as if killed."""
     journals: list[Journal] = []
 
-    def open_it() -> Participant:
+    def open_it(pinned: bool = True) -> Participant:
         journals.append(Journal(tmp_path / "journal", "ward/g1", ARTIFACT))
-        return Participant(IDENTITY, journals[-1])
+        key = AGGREGATOR.public if pinned else None
+        return Participant(IDENTITY, journals[-1], SIGNER, bytes(8), key)
 
     yield open_it
     for journal in journals:
@@ -110,7 +114,9 @@ def up(found: Participant) -> Participant:
     return found
 
 
-def hear(gateway: Participant, message: object, now: float = NOW) -> list[Effect]:
+def hear(
+    gateway: Participant, message: object, now: float = NOW, signer: Ed25519Signer = AGGREGATOR
+) -> list[Effect]:
     topics = {
         ModelAnnouncement: TOPICS.model,
         Plan: TOPICS.plan,
@@ -120,9 +126,9 @@ def hear(gateway: Participant, message: object, now: float = NOW) -> list[Effect
     }
     if isinstance(message, Chunk):
         topic = TOPICS.blob_chunk(message.digest, message.index)
-    else:
-        topic = topics[type(message)]
-    return gateway.receive(topic, wire.encode(message), now)
+        return gateway.receive(topic, wire.encode(message), now)
+    topic = topics[type(message)]
+    return gateway.receive(topic, sealed.seal(message, topic, signer), now)
 
 
 def give(gateway: Participant, version: int, now: float = NOW) -> list[Effect]:
@@ -142,7 +148,7 @@ def of(effects: list[Effect], kind: type[M]) -> list[M]:
 
 def said(effects: list[Effect]) -> list[GatewayState]:
     return [
-        wire.decode(e.payload, GatewayPresence).state
+        sealed.unseal(e.payload, e.topic, GatewayPresence, SIGNER.public, SIGNER).state
         for e in of(effects, Publish)
         if e.topic == TOPICS.presence("g1")
     ]
@@ -150,7 +156,11 @@ def said(effects: list[Effect]) -> list[GatewayState]:
 
 def offers(effects: list[Effect]) -> list[UpdateOffer]:
     topic = TOPICS.offer("g1")
-    return [wire.decode(e.payload, UpdateOffer) for e in of(effects, Publish) if e.topic == topic]
+    return [
+        sealed.unseal(e.payload, topic, UpdateOffer, SIGNER.public, SIGNER)
+        for e in of(effects, Publish)
+        if e.topic == topic
+    ]
 
 
 def chunks(effects: list[Effect]) -> list[int]:
@@ -190,14 +200,14 @@ def test_a_connection_subscribes_and_says_who_is_there(opened: Open) -> None:
     assert filters == {TOPICS.model, TOPICS.plan, TOPICS.aggregator, TOPICS.reply("g1")}
     (presence,) = of(effects, Publish)
     assert presence.retain
-    found = wire.decode(presence.payload, GatewayPresence)
+    found = sealed.peek(presence.payload, GatewayPresence)
     assert (found.state, found.examples) == (GatewayState.COLLECTING, 0)
-    will = wire.decode(gateway.will().payload, GatewayPresence)
+    will = sealed.peek(gateway.will().payload, GatewayPresence)
     assert (will.state, will.birth) == (GatewayState.OFFLINE, found.birth)
 
 
 def test_each_run_has_a_higher_birth(opened: Open) -> None:
-    births = [wire.decode(opened().will().payload, GatewayPresence).birth for _ in range(3)]
+    births = [sealed.peek(opened().will().payload, GatewayPresence).birth for _ in range(3)]
     assert births == [1, 2, 3]
 
 
@@ -409,7 +419,9 @@ def test_gateways_draw_from_the_plans_seed_each_in_its_own_way(tmp_path: Path) -
     seeds = set()
     for name in ("g1", "g2"):
         journal = Journal(tmp_path / name, f"ward/{name}", ARTIFACT)
-        found = Participant(replace(IDENTITY, gateway=name), journal)
+        found = Participant(
+            replace(IDENTITY, gateway=name), journal, SIGNER, bytes(8), AGGREGATOR.public
+        )
         seeds.add(working(found, plan()).seed)
         journal.close()
     assert {seed[0] for seed in seeds} == {7}
@@ -473,7 +485,7 @@ def test_compression_is_seeded_by_plan_and_gateway(tmp_path: Path) -> None:
     offers_made = []
     for run in "xy":
         journal = Journal(tmp_path / run, "ward/g1", ARTIFACT)
-        found = up(Participant(IDENTITY, journal))
+        found = up(Participant(IDENTITY, journal, SIGNER, bytes(8), AGGREGATOR.public))
         work = working(found, plan(codec="q8"))
         offers_made += offers(found.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW))
         journal.close()
@@ -508,12 +520,12 @@ def test_a_receipt_for_another_update_is_passed_over(gateway: Participant) -> No
 
 
 def test_an_aggregator_that_is_back_gets_the_offer_at_once(gateway: Participant) -> None:
-    hear(gateway, AggregatorPresence(4, online=True))
+    hear(gateway, AggregatorPresence(4, AGGREGATOR.public, online=True))
     offer = uploading(gateway)
-    assert offers(hear(gateway, AggregatorPresence(4, online=False))) == []
-    assert offers(hear(gateway, AggregatorPresence(4, online=True))) == []
-    assert offers(hear(gateway, AggregatorPresence(5, online=True))) == [offer]
-    assert offers(hear(gateway, AggregatorPresence(3, online=True))) == []
+    assert offers(hear(gateway, AggregatorPresence(4, AGGREGATOR.public, online=False))) == []
+    assert offers(hear(gateway, AggregatorPresence(4, AGGREGATOR.public, online=True))) == []
+    assert offers(hear(gateway, AggregatorPresence(5, AGGREGATOR.public, online=True))) == [offer]
+    assert offers(hear(gateway, AggregatorPresence(3, AGGREGATOR.public, online=True))) == []
 
 
 def test_a_connection_offers_again(gateway: Participant) -> None:
@@ -576,7 +588,7 @@ def test_an_upload_whose_room_was_needed_gives_way_to_the_newer_update(tmp_path:
     with closing(
         Journal(tmp_path / "small", "ward/g1", ARTIFACT, room_bytes=5 * PARAMETERS)
     ) as journal:
-        gateway = up(Participant(IDENTITY, journal))
+        gateway = up(Participant(IDENTITY, journal, SIGNER, bytes(8), AGGREGATOR.public))
         first = uploading(gateway, 1)
         work = working(gateway, plan(2))
         (second,) = offers(gateway.worked(work.plan, Trained(-DELTA, 50, 0.4, 4), NOW))
@@ -685,7 +697,7 @@ BUDGET = Obstacle(Reason.BUDGET, "today's bytes are spent")
 
 def presences(effects: list[Effect]) -> list[GatewayPresence]:
     return [
-        wire.decode(e.payload, GatewayPresence)
+        sealed.peek(e.payload, GatewayPresence)
         for e in of(effects, Publish)
         if e.topic == TOPICS.presence("g1")
     ]
@@ -745,3 +757,49 @@ def test_without_budget_work_goes_on_and_its_update_waits(gateway: Participant) 
     gateway.disconnected()
     assert offers(gateway.connected(NOW + 5)) == []
     assert len(offers(gateway.judged((), NOW + 10))) == 1
+
+
+def test_nothing_is_believed_before_the_aggregators_key_is_known(opened: Open) -> None:
+    gateway = up(opened(pinned=False))
+    # Brokers send what is retained in any order.
+    assert hear(gateway, announcement(3)) == []
+    assert hear(gateway, plan(1, 3)) == []
+    effects = hear(gateway, AggregatorPresence(1, AGGREGATOR.public, online=True))
+    (noted,) = of(effects, Note)
+    assert noted.level == logging.WARNING
+    assert AGGREGATOR.public.hex() in noted.text
+    assert blob_filters(effects, Subscribe) == [TOPICS.blob(reference(3).digest)]
+    assert len(of(give(gateway, 3), StartWork)) == 1
+
+
+def test_a_key_that_was_trusted_first_stays_also_after_a_restart(opened: Open) -> None:
+    gateway = up(opened(pinned=False))
+    hear(gateway, AggregatorPresence(1, AGGREGATOR.public, online=True))
+    stranger = Ed25519Signer(b"x" * 32)
+    for found in (gateway, up(opened(pinned=False))):
+        said_it = AggregatorPresence(9, stranger.public, online=True)
+        (noted,) = of(hear(found, said_it, signer=stranger), Note)
+        assert noted.level == logging.ERROR
+        assert "nothing of it is taken" in noted.text
+        assert hear(found, said_it, signer=stranger) == []
+        effects = hear(found, plan(), signer=stranger)
+        assert [type(effect) for effect in effects] == [Note]
+        assert "signature" in of(effects, Note)[0].text
+    assert len(of(hear(gateway, plan()) + give(gateway, 0), StartWork)) == 1
+
+
+def test_the_configured_key_goes_before_the_pinned_one(opened: Open) -> None:
+    stranger = Ed25519Signer(b"x" * 32)
+    gateway = up(opened(pinned=False))
+    hear(gateway, AggregatorPresence(1, stranger.public, online=True), signer=stranger)
+    gateway = up(opened(pinned=True))
+    assert of(hear(gateway, plan()) + give(gateway, 0), StartWork)
+
+
+def test_a_forged_receipt_does_not_make_a_gateway_let_go(opened: Open) -> None:
+    gateway = up(opened())
+    offer = uploading(gateway)
+    stranger = Ed25519Signer(b"x" * 32)
+    effects = hear(gateway, receipt(offer, ReceiptStatus.ACCEPTED), signer=stranger)
+    assert [type(effect) for effect in effects] == [Note]
+    assert offers(gateway.tick(NOW + 400)) == [offer]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from broker.protocol import wire
+from broker.protocol import sealed, wire
 from broker.protocol.effects import Publish
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import Chunk, UpdateId, UpdateOffer, Want
+from broker.protocol.signing import Ed25519Signer
 from broker.protocol.topics import Topics
 from broker.protocol.transfer import bitmap_of, refer
 from edge_agent.upload import Upload
 
 TOPICS = Topics("ward")
+SIGNER = Ed25519Signer(b"g" * 32)
 PAYLOAD = bytes(range(250)) * 10
 REFERENCE = refer(PAYLOAD, 256)
 OFFER = UpdateOffer(UpdateId("ward.1", 0, "g1", 7), "q8", 40, 0.5, REFERENCE)
@@ -20,7 +22,7 @@ OFFER = UpdateOffer(UpdateId("ward.1", 0, "g1", 7), "q8", 40, 0.5, REFERENCE)
 
 @pytest.fixture
 def upload() -> Upload:
-    return Upload(TOPICS, OFFER, PAYLOAD)
+    return Upload(TOPICS, SIGNER, OFFER, PAYLOAD)
 
 
 def want(*indexes: int) -> Want:
@@ -43,7 +45,7 @@ def sent(effects: list[Publish]) -> list[int]:
 
 def test_it_begins_with_nothing_but_the_offer(upload: Upload) -> None:
     (offer,) = upload.begin(0.0)
-    assert offer == Publish(TOPICS.offer("g1"), wire.encode(OFFER))
+    assert offer == Publish(TOPICS.offer("g1"), sealed.seal(OFFER, TOPICS.offer("g1"), SIGNER))
 
 
 def test_four_chunks_are_in_flight_and_each_acknowledgement_sends_one(upload: Upload) -> None:

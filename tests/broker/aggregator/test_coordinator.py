@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +14,7 @@ import pytest
 
 from broker.aggregator.coordinator import Coordinator, Effect
 from broker.aggregator.events import (
+    GatewayRefused,
     MessageRefused,
     RoundAbandoned,
     RoundCommitted,
@@ -22,7 +25,7 @@ from broker.aggregator.events import (
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.settings import AggregatorSettings, RoundSettings, TrainingSettings
 from broker.aggregator.task import Task
-from broker.protocol import wire
+from broker.protocol import sealed, wire
 from broker.protocol.compression import codec
 from broker.protocol.effects import Publish, Subscribe
 from broker.protocol.loopback import matches
@@ -42,6 +45,7 @@ from broker.protocol.messages import (
     Want,
 )
 from broker.protocol.model_blob import unpack_model
+from broker.protocol.signing import Ed25519Signer
 from broker.protocol.statistics import encode_sums
 from broker.protocol.topics import Topics
 from broker.protocol.transfer import Assembly, cut, indexes_of, refer
@@ -53,6 +57,7 @@ INITIAL = np.linspace(-1, 1, PARAMETERS, dtype=np.float32)
 TOPICS = Topics("ward")
 START = 1_000_000.0
 KNOWN = Normalisation((0.0, 1.0), (1.0, 2.0))
+AGGREGATOR = Ed25519Signer(b"a" * 32)
 M = TypeVar("M")
 Open = Callable[..., Coordinator]
 
@@ -76,16 +81,24 @@ def opened(tmp_path: Path) -> Iterator[Open]:
         told: AggregatorSettings | None = None, what: Task | None = None, name: str = "log"
     ) -> Coordinator:
         logs.append(RoundLog(tmp_path / name, "ward", ARTIFACT))
-        return Coordinator(told or settings(), what or task(), logs[-1])
+        return Coordinator(told or settings(), what or task(), logs[-1], AGGREGATOR)
 
     yield open_it
     for log in logs:
         log.close()
 
 
+@cache
+def key(gateway: str) -> Ed25519Signer:
+    return Ed25519Signer(gateway.encode().ljust(32))
+
+
 def presence(gateway: str, **changes: Any) -> bytes:
-    said = GatewayPresence(gateway, 1, GatewayState.READY, ARTIFACT, 50, None, 0, 0)
-    return wire.encode(replace(said, **changes))
+    signer = key(gateway)
+    said = GatewayPresence(
+        gateway, 1, b"s" * 8, signer.public, GatewayState.READY, ARTIFACT, 50, None, 0, 0
+    )
+    return sealed.seal(replace(said, **changes), TOPICS.presence(gateway), signer)
 
 
 def arrive(core: Coordinator, *gateways: str, now: float = START) -> list[Effect]:
@@ -95,9 +108,16 @@ def arrive(core: Coordinator, *gateways: str, now: float = START) -> list[Effect
     return effects
 
 
+def meet(core: Coordinator, gateway: str) -> None:
+    """Let a gateway show its key that has too few examples to be asked."""
+    core.receive(TOPICS.presence(gateway), presence(gateway, examples=1), START)
+
+
 def published(effects: list[Effect], topic: str, kind: type[M]) -> list[M]:
     return [
         wire.decode(e.payload, kind)
+        if kind is Chunk
+        else sealed.unseal(e.payload, e.topic, kind, AGGREGATOR.public, AGGREGATOR)
         for e in effects
         if isinstance(e, Publish) and matches(topic, e.topic) and e.payload
     ]
@@ -114,7 +134,7 @@ def events(effects: list[Effect], kind: type[M]) -> list[M]:
 
 def replies(effects: list[Effect], gateway: str = "g1") -> list[object]:
     return [
-        wire.decode_any(e.payload, (Want, Receipt))
+        sealed.unseal_any(e.payload, e.topic, (Want, Receipt), AGGREGATOR.public, AGGREGATOR)
         for e in effects
         if isinstance(e, Publish) and e.topic == TOPICS.reply(gateway)
     ]
@@ -134,7 +154,8 @@ def answer(gateway: str, plan: Plan, **changes: Any) -> tuple[UpdateOffer, bytes
 
 def say(core: Coordinator, offer: UpdateOffer, now: float = START) -> list[Effect]:
     gateway = offer.update.gateway
-    return core.receive(TOPICS.offer(gateway), wire.encode(offer), now)
+    topic = TOPICS.offer(gateway)
+    return core.receive(topic, sealed.seal(offer, topic, key(gateway)), now)
 
 
 def send(core: Coordinator, gateway: str, chunk: Chunk, now: float = START) -> list[Effect]:
@@ -315,6 +336,7 @@ def test_an_update_of_a_round_that_is_over_is_stale(opened: Open) -> None:
     core = opened()
     plan = opened_round(core)
     late, _ = answer("g3", plan)
+    meet(core, "g3")
     upload(core, *answer("g1", plan))
     upload(core, *answer("g2", plan))
     effects = say(core, late)
@@ -338,6 +360,7 @@ def test_an_offer_that_was_not_asked_for_is_rejected_with_its_reason(
 ) -> None:
     core = opened()
     offer, _ = answer(gateway, opened_round(core), **changes)
+    meet(core, "g9")
     effects = say(core, offer)
     assert replies(effects, gateway) == [Receipt(offer.update, ReceiptStatus.REJECTED, reason, 0.0)]
     assert events(effects, UpdateRefused) == [UpdateRefused(gateway, reason)]
@@ -396,8 +419,10 @@ def test_what_is_malformed_is_dropped_whole_and_said(
 def test_one_gateway_does_not_speak_for_another(opened: Open) -> None:
     core = opened()
     offer, _ = answer("g1", opened_round(core))
-    effects = core.receive(TOPICS.offer("g2"), wire.encode(offer), START)
-    assert [type(effect) for effect in effects] == [MessageRefused]
+    for signer in (key("g1"), key("g2")):
+        sealed_offer = sealed.seal(offer, TOPICS.offer("g2"), signer)
+        effects = core.receive(TOPICS.offer("g2"), sealed_offer, START)
+        assert [type(effect) for effect in effects] == [MessageRefused]
 
 
 def test_topics_of_others_are_no_business_of_ours(opened: Open) -> None:
@@ -452,7 +477,7 @@ def test_old_blobs_are_cleared_and_the_last_two_stay(opened: Open) -> None:
         for effect in effects:
             if isinstance(effect, Publish) and effect.retain:
                 broker[effect.topic] = effect.payload
-        plan = wire.decode(broker[TOPICS.plan], Plan)
+        plan = sealed.peek(broker[TOPICS.plan], Plan)
         assert plan.model is not None
         digests.append(plan.model.digest)
         effects = upload(core, *answer("g1", plan)) + upload(core, *answer("g2", plan))
@@ -486,10 +511,10 @@ def test_a_connection_gets_everything_that_a_broker_may_have_forgotten(opened: O
     assert the_plan(effects) == plan
     assert model_of(effects)[0] == 0
     (alive,) = published(effects, TOPICS.aggregator, AggregatorPresence)
-    assert alive == AggregatorPresence(core.birth, online=True)
+    assert alive == AggregatorPresence(core.birth, AGGREGATOR.public, online=True)
     assert all(e.retain for e in effects if isinstance(e, Publish))
     will = core.will()
-    assert wire.decode(will.payload, AggregatorPresence) == replace(alive, online=False)
+    assert sealed.peek(will.payload, AggregatorPresence) == replace(alive, online=False)
     assert (will.topic, will.retain) == (TOPICS.aggregator, True)
 
 
@@ -560,3 +585,50 @@ def test_versions_go_on_after_a_restart(opened: Open) -> None:
     again = opened()
     following = the_plan(again.connected())
     assert (following.plan, following.version) == ("ward.2", 1)
+
+
+def test_a_gateway_is_known_by_the_key_that_it_showed_first_also_after_a_restart(
+    opened: Open,
+) -> None:
+    arrive(opened(), "g1")
+    core = opened()
+    topic, stranger = TOPICS.presence("g1"), Ed25519Signer(b"x" * 32)
+    said = GatewayPresence(
+        "g1", 9, b"t" * 8, stranger.public, GatewayState.READY, ARTIFACT, 50, None, 0, 0
+    )
+    (refused,) = core.receive(topic, sealed.seal(said, topic, stranger), START)
+    assert isinstance(refused, GatewayRefused)
+    assert refused.gateway == "g1"
+    assert "if it was set up anew" in refused.reason
+    # It is not asked, and the one with the known key is.
+    plan = opened_round(core, "g1", "g2")
+    offer, payload = answer("g1", plan)
+    forged = sealed.seal(offer, TOPICS.offer("g1"), stranger)
+    assert [type(e) for e in core.receive(TOPICS.offer("g1"), forged, START)] == [MessageRefused]
+    assert len(events(upload(core, offer, payload), UpdateAccepted)) == 1
+
+
+def test_an_update_of_a_gateway_that_has_shown_no_key_is_dropped(opened: Open) -> None:
+    core = opened()
+    offer, _ = answer("g7", opened_round(core))
+    (refused,) = say(core, offer)
+    assert isinstance(refused, MessageRefused)
+    assert "g7 has shown no key" in refused.reason
+
+
+def test_what_was_signed_for_one_population_is_refused_in_another(opened: Open) -> None:
+    core = opened()
+    elsewhere = Topics("other")
+    offer, _ = answer("g1", opened_round(core))
+    copied = sealed.seal(offer, elsewhere.offer("g1"), key("g1"))
+    assert [type(e) for e in core.receive(TOPICS.offer("g1"), copied, START)] == [MessageRefused]
+
+
+def test_with_a_list_nobody_else_takes_part(tmp_path: Path) -> None:
+    with closing(RoundLog(tmp_path / "log", "ward", ARTIFACT)) as log:
+        listed = {name: key(name).public for name in ("g1", "g2")}
+        core = Coordinator(settings(), task(), log, AGGREGATOR, listed)
+        (refused,) = arrive(core, "g3")
+        assert isinstance(refused, GatewayRefused)
+        assert opened_round(core, "g1", "g2").cohort == ("g1", "g2")
+        assert log.gateway_keys() == {}

@@ -253,7 +253,7 @@ def test_fields_in_another_order_are_refused() -> None:
 
 
 def test_a_longer_integer_than_needed_is_refused() -> None:
-    payload = wire.encode(AggregatorPresence(5, online=True))
+    payload = wire.encode(AggregatorPresence(5, b"k" * 32, online=True))
     assert payload.count(b"\x65birth\x05") == 1
     longer = payload.replace(b"\x65birth\x05", b"\x65birth\x18\x05")
     with pytest.raises(RemoteProtocolError, match="not deterministic"):
@@ -292,7 +292,7 @@ def test_what_cbor_can_do_and_we_do_not_is_refused(hexadecimal: str) -> None:
 
 def changed_raw(item: bytes) -> bytes:
     """An aggregator's presence whose birth is this CBOR item."""
-    payload = wire.encode(AggregatorPresence(5, online=True))
+    payload = wire.encode(AggregatorPresence(5, b"k" * 32, online=True))
     return payload.replace(b"\x65birth\x05", b"\x65birth" + item)
 
 
