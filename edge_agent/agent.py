@@ -24,12 +24,14 @@ from broker.protocol.signing import Ed25519Signer
 from edge_agent.alerts import Alert, AlertLog, AlertRule
 from edge_agent.census import Census
 from edge_agent.checkpoints import CheckpointStore
+from edge_agent.deployment import Deployment
 from edge_agent.effects import Effect, Identity, Install, Note, PauseWork, StartWork, StopWork
 from edge_agent.eligibility_watch import EligibilityWatch
 from edge_agent.errors import StorageError, TrainingError
-from edge_agent.examples import ExampleStore
+from edge_agent.examples import ExampleStore, HoldBack, truth_of
 from edge_agent.held_alerts import HeldAlerts
 from edge_agent.inference import Inference
+from edge_agent.installed import InstalledFile
 from edge_agent.journal import Journal
 from edge_agent.labels import Annotation
 from edge_agent.machine import Machine
@@ -119,6 +121,14 @@ class Agent:
             bytes.fromhex(configured) if configured else None,
         )
         self._inference = Inference(artifact)
+        self._deployment = Deployment(
+            artifact,
+            self._inference,
+            InstalledFile(self._state / "installed.model", artifact),
+            settings.check,
+            self._open_examples,
+            self._say_version,
+        )
         self._rule = AlertRule(settings.alert)
         self._held = HeldAlerts()
         self._worker = Worker(self._open_trainer)
@@ -138,7 +148,11 @@ class Agent:
         """
         topics_id = f"perfuse-{self._settings.population}-{self._settings.gateway}"
         self._link = MqttLink(self._settings.broker, topics_id, self._participant.will(), self)
+        self._deployment.recover()
+        self._say_version(self._inference.version)
         self._core(self._participant.started)
+        # Off the loop, but before the first window: a gateway looks at what its sensors say.
+        await self._deployment.settle()
         self._count_examples()
         self._look_around()
         try:
@@ -149,9 +163,11 @@ class Agent:
                     for source in self._sources
                 ]
                 background.append(tasks.create_task(self._tick(), name="tick"))
+                background.append(tasks.create_task(self._deployment.run(), name="deployment"))
                 self._link.open()
                 await stop.wait()
                 self._worker.close()
+                self._deployment.close()
                 for task in background:
                     task.cancel()
         except ExceptionGroup as group:
@@ -159,6 +175,7 @@ class Agent:
         finally:
             self._tasks = None
             self._worker.close()
+            self._deployment.close()
             self._say_censuses()
             await self._say_goodbye()
             self._storages.close()
@@ -217,7 +234,7 @@ class Agent:
                 if self._link is not None:
                     self._link.apply(effect)
             elif isinstance(effect, Install):
-                self._install(effect)
+                self._deployment.want(effect.model)
             elif isinstance(effect, StartWork):
                 self._start(effect)
             elif isinstance(effect, StopWork | PauseWork):
@@ -225,13 +242,8 @@ class Agent:
             elif isinstance(effect, Note):
                 _LOG.log(effect.level, "%s", effect.text)
 
-    def _install(self, effect: Install) -> None:
-        try:
-            self._inference.install(effect.model)
-        except ModelError as error:
-            _LOG.error("version %d was not installed: %s", effect.model.version, error)
-        else:
-            _LOG.info("version %d is installed", effect.model.version)
+    def _say_version(self, version: int | None) -> None:
+        self._core(self._participant.inferring, version, steady_unix_s())
 
     def _start(self, work: StartWork) -> None:
         if self._tasks is not None:
@@ -335,14 +347,18 @@ class Agent:
 
     def _trainable(self) -> int:
         spec = self._artifact.spec
-        if spec.task == CLASSIFICATION:
-            return self._examples.labelled(spec.classes)
-        return len(self._examples)
+        return self._examples.trainable(spec.classes if spec.task == CLASSIFICATION else None)
 
     def _open_examples(self) -> ExampleStore:
         path = self._state / "examples.sqlite"
-        shape = self._artifact.spec.input_shape
-        return ExampleStore(path, shape, self._settings.example_capacity)
+        spec, check = self._artifact.spec, self._settings.check
+        return ExampleStore(
+            path,
+            spec.input_shape,
+            self._settings.example_capacity,
+            truth_of(spec),
+            HoldBack(check.held_back, check.examples),
+        )
 
     @contextmanager
     def _open_trainer(self) -> Iterator[Trainer]:

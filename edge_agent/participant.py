@@ -69,6 +69,8 @@ class Participant:
         # What came before the aggregator's key is known: the last plan and announcement.
         self._unverified: dict[str, bytes] = {}
         self._connected = False
+        self._inferring: int | None = None
+        self._told = False
         self._examples = 0
         self._obstacles: tuple[Obstacle, ...] = ()
         self.received_bytes = 0
@@ -87,12 +89,14 @@ class Participant:
 
     @property
     def version(self) -> int | None:
-        """The model version that is installed."""
-        return self._shelf.version
+        """The model version that infers."""
+        return self._inferring if self._told else self._shelf.version
 
     def will(self) -> Publish:
         """Return what the broker publishes when this process dies."""
-        condition = Condition(GatewayState.OFFLINE, self._examples, self.version)
+        condition = Condition(
+            GatewayState.OFFLINE, self._examples, self.version, held=self._shelf.version
+        )
         return self._presence.message(condition, self._traffic)
 
     def started(self) -> list[Effect]:
@@ -164,6 +168,14 @@ class Participant:
         elif self._exchanging and not could_exchange:
             self._effects += self._outbox.resume(now, link=True)
             self._effects += self._download.ask(now, link=True)
+        return self._settle(now)
+
+    def inferring(self, version: int | None, now: float) -> list[Effect]:
+        """Say which version infers: :class:`Install` is a wish that a check may refuse.
+
+        Who never says so is taken to infer with what it was last told to install.
+        """
+        self._inferring, self._told = version, True
         return self._settle(now)
 
     def examples(self, count: int, now: float) -> list[Effect]:
@@ -257,7 +269,9 @@ class Participant:
         self._effects += self._download.seek(self._wanted(), now, link=self._exchanging)
         if self._connected:
             reasons = tuple(str(obstacle.reason) for obstacle in self._obstacles)
-            condition = Condition(self.state, self._examples, self.version, reasons)
+            condition = Condition(
+                self.state, self._examples, self.version, reasons, self._shelf.version
+            )
             self._effects += self._presence.news(condition, self._traffic, now)
         return self._take()
 

@@ -23,12 +23,14 @@ class Condition:
         examples: that it could train on.
         version: that it infers with.
         obstacles: reasons for which it takes no part.
+        held: newest version that it has.
     """
 
     state: GatewayState
     examples: int
     version: int | None
     obstacles: tuple[str, ...] = ()
+    held: int | None = None
 
 
 class Presence:
@@ -73,6 +75,7 @@ class Presence:
             condition.version,
             *traffic,
             condition.obstacles,
+            condition.held,
         )
         return Publish(self._topic, sealed.seal(message, self._topic, self._signer), retain=True)
 

@@ -199,6 +199,8 @@ class GatewayPresence:
         version: the version that it infers with, or ``None``.
         received_bytes, sent_bytes: MQTT payload bytes since this birth.
         obstacles: why it takes no part for now, such as ``"battery"``; it is not asked.
+        held: the newest version that it has; above ``version`` while that is checked, and for good
+            where the check failed.
     """
 
     gateway: Name
@@ -212,6 +214,7 @@ class GatewayPresence:
     received_bytes: Counter
     sent_bytes: Counter
     obstacles: Annotated[tuple[Name, ...], Bound(0, MAX_OBSTACLES)] = ()
+    held: Counter | None = None
 
 
 @message_type("aggregator-presence")

@@ -11,7 +11,7 @@ from broker.protocol.messages import BlobReference, Plan, PlanKind, TrainingPlan
 from edge_agent.alerts import ANOMALY
 from edge_agent.effects import Model
 from edge_agent.examples import ExampleStore
-from edge_agent.inference import Inference
+from edge_agent.inference import Inference, candidate_of
 from edge_agent.trainer import Trainer
 from edge_agent.windows import Window
 from models.artifact import Artifact, load_artifact
@@ -42,7 +42,7 @@ def test_a_window_gets_a_class_its_probability_and_the_version(
     artifact: Artifact, window: Window
 ) -> None:
     inference = Inference(artifact)
-    inference.install(model(artifact))
+    inference.use(candidate_of(artifact, model(artifact)))
     found = inference.detect(window)
     assert found is not None
     assert (found.sensor, found.start_ns, found.end_ns) == ("watch", 100, 200)
@@ -55,7 +55,7 @@ def test_what_was_trained_is_what_infers(
     artifact: Artifact, store: ExampleStore, trained_on: Callable[[], np.ndarray]
 ) -> None:
     inference = Inference(artifact)
-    inference.install(Model(b"d" * 32, 1, KNOWN, trained_on()))
+    inference.use(candidate_of(artifact, Model(b"d" * 32, 1, KNOWN, trained_on())))
     x, y = store.batch(store.ids(artifact.spec.classes), artifact.spec.classes)
     found = [inference.detect(Window("watch", 0, 1, row, 0.0)) for row in x]
     right = [
@@ -95,11 +95,11 @@ def test_a_version_that_cannot_be_installed_leaves_the_one_before(
     artifact: Artifact, window: Window
 ) -> None:
     inference = Inference(artifact)
-    inference.install(model(artifact, 3))
+    inference.use(candidate_of(artifact, model(artifact, 3)))
     before = inference.detect(window)
     broken = Model(b"e" * 32, 4, KNOWN, np.zeros(3, np.float32))
     with pytest.raises(ModelError):
-        inference.install(broken)
+        candidate_of(artifact, broken)
     assert inference.version == 3
     assert inference.detect(window) == before
 
@@ -109,7 +109,8 @@ def test_an_autoencoder_says_how_far_off_a_window_is() -> None:
     channels = len(artifact.spec.channels)
     normalisation = Normalisation((0.0,) * channels, (1.0,) * channels)
     inference = Inference(artifact)
-    inference.install(Model(b"d" * 32, 1, normalisation, artifact.initial_parameters()))
+    found = Model(b"d" * 32, 1, normalisation, artifact.initial_parameters())
+    inference.use(candidate_of(artifact, found))
     calm, wild = (
         inference.detect(Window("w", 0, 1, np.full(artifact.spec.input_shape, v, np.float32), 0.0))
         for v in (0.0, 20.0)
@@ -118,3 +119,16 @@ def test_an_autoencoder_says_how_far_off_a_window_is() -> None:
     assert wild is not None
     assert calm.what == wild.what == ANOMALY
     assert wild.score > 10 * calm.score + 10
+
+
+def test_a_forecast_is_said_in_the_sensors_unit() -> None:
+    artifact = load_artifact("glucose-forecast")
+    inference = Inference(artifact)
+    # Weights of zero answer 0, which is the channel's mean.
+    still = artifact.initial_parameters()
+    still[: artifact.spec.block("input.range").offset] = 0
+    found = Model(b"d" * 32, 1, Normalisation((140.0,), (50.0,)), still)
+    inference.use(candidate_of(artifact, found))
+    said = inference.detect(Window("cgm", 0, 1, np.full((24, 1), 90, np.float32), 0.0))
+    assert said is not None
+    assert (said.what, said.score) == ("glucose+6", 140.0)
