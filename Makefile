@@ -65,7 +65,7 @@ $(BIN)/python:
 
 # seglearn and scikit-learn are data to us: what they depend on is not installed.
 $(VENV)/.demo: pyproject.toml requirements/constraints.txt requirements/recordings.txt | $(BIN)/python
-	$(PIP) install --constraint requirements/constraints.txt --editable . amqtt
+	$(PIP) install --constraint requirements/constraints.txt --editable '.[sim]' amqtt
 	$(PIP) install --no-deps --requirement requirements/recordings.txt
 	@touch $@
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from edge_agent.sensor_settings import SensorSettings
 
 _ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
-_ADAPTER = re.compile(r"hci[0-9]{1,3}")
+# A simulated adapter is for demonstrations; see perfuse.adapters.
+_ADAPTER = re.compile(r"hci[0-9]{1,3}|virtual:[0-9.]{7,15}:[0-9]{1,5}")
 _LONGEST_INTERVAL_S = 7 * 86_400.0
 
 

@@ -22,17 +22,25 @@ TapOf = Callable[[SensorSettings, str], RawTap | None]
 
 
 def open_sources(
-    sensors: Iterable[SensorSettings], tap_of: TapOf = lambda _sensor, _profile: None
+    sensors: Iterable[SensorSettings],
+    tap_of: TapOf = lambda _sensor, _profile: None,
+    *,
+    open_adapter: Callable[[str], Adapter] | None = None,
 ) -> tuple[Source, ...]:
     """Return the sources of configured sensors; each opens when its events are asked for.
 
     The BLE sensors of one adapter share its scanner and its turn to connect, the serial ones a
     thread that reads them.
 
+    Args:
+        sensors: what to read.
+        tap_of: who is told of their bytes.
+        open_adapter: a Bluetooth adapter by its name; those of the system when not given.
+
     Raises:
         RecordingError: a replay's file cannot be read.
     """
-    opener = _Opener(tap_of)
+    opener = _Opener(tap_of, open_adapter if open_adapter is not None else _system_adapter)
     return tuple(opener.open(sensor) for sensor in sensors)
 
 
@@ -40,8 +48,9 @@ class _Opener:
     """Opens the sources of one gateway. A gateway does not pay for the memory of kinds that it has
     not, so that each kind is imported where it is used."""
 
-    def __init__(self, tap_of: TapOf) -> None:
+    def __init__(self, tap_of: TapOf, open_adapter: Callable[[str], Adapter]) -> None:
         self._tap_of = tap_of
+        self._open_adapter = open_adapter
         self._adapters: dict[str, Adapter] = {}
         self._hub: SerialHub | None = None
 
@@ -141,9 +150,13 @@ class _Opener:
 
     def _adapter(self, name: str) -> Adapter:
         if name not in self._adapters:
-            from firmware_bridge.ble.system_adapter import (  # noqa: PLC0415  # as above
-                open_system_adapter,
-            )
-
-            self._adapters[name] = open_system_adapter(name)
+            self._adapters[name] = self._open_adapter(name)
         return self._adapters[name]
+
+
+def _system_adapter(name: str) -> Adapter:
+    from firmware_bridge.ble.system_adapter import (  # noqa: PLC0415  # as above
+        open_system_adapter,
+    )
+
+    return open_system_adapter(name)

@@ -10,7 +10,7 @@ from bumble.link import LocalLink
 from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.transport.common import AsyncPipeSink
 
-_GATEWAY = "F0:00:00:00:00:01"
+GATEWAY_ADDRESS = "F0:00:00:00:00:01"
 
 
 class VirtualAir:
@@ -21,7 +21,7 @@ class VirtualAir:
 
     async def gateway(self) -> Device:
         """The gateway's own adapter, powered on; see ``bleak_backend`` for its use."""
-        device = self.device("gateway", _GATEWAY)
+        device = self.device("gateway", GATEWAY_ADDRESS)
         await device.power_on()
         return device
 
@@ -32,16 +32,25 @@ class VirtualAir:
             name: what it calls itself.
             address: a static random one, such as ``"F1:00:00:00:00:07"``.
         """
-        controller = Controller(name, link=self._link)
-        # Resolvable addresses and extended advertisements are what stacks trip over, not sensors.
-        controller.le_features &= ~(
-            LeFeatureMask.LL_PRIVACY | LeFeatureMask.LE_EXTENDED_ADVERTISING
-        )
+        controller = self.controller(name)
         host = Host(controller, AsyncPipeSink(controller))
         config = DeviceConfiguration(name=name, address=Address(address))
         device = Device(config=config, host=host)
         bond_just_works(device)
         return device
+
+    def controller(self, name: str) -> Controller:
+        """A controller in this air, without a host."""
+        controller = Controller(name, link=self._link)
+        # Resolvable addresses and extended advertisements are what stacks trip over, not sensors.
+        controller.le_features &= ~(
+            LeFeatureMask.LL_PRIVACY | LeFeatureMask.LE_EXTENDED_ADVERTISING
+        )
+        return controller
+
+    def remove(self, controller: Controller) -> None:
+        """A controller is heard and hears no more."""
+        self._link.remove_controller(controller)
 
 
 def bond_just_works(device: Device) -> None:

@@ -73,10 +73,13 @@ def run(options: argparse.Namespace) -> int:
     use_one_arena()
     from edge_agent.agent import Agent
     from edge_agent.sources import open_sources
+    from perfuse.adapters import open_adapter
     from perfuse.service import run_until_signal
 
     async def serve(stop: asyncio.Event) -> None:
-        await Agent(settings, artifact, open_sources(settings.sensor)).run(stop)
+        await Agent(
+            settings, artifact, open_sources(settings.sensor, open_adapter=open_adapter)
+        ).run(stop)
 
     run_until_signal(serve)
     return ExitCode.OK

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from broker.protocol.messages import GatewayPresence
 
-_COLUMNS = 4
+_COLUMNS = 3
 _HEAD = (
     f"{'version':>7}  {'reported':>8}  {'accuracy':>8}  {'macro-F1':>8}  "
     f"{'up KiB':>8}  {'down KiB':>8}  {'seconds':>7}"
@@ -37,6 +37,11 @@ class Screen:
         self._live = out.isatty()
         self._drawn = 0
         self._states: list[str] = []
+        self._kinds: dict[str, str] = {}
+
+    def sensors(self, kinds: dict[str, str]) -> None:
+        """Remember the kind of each gateway's sensor, to show it beside the gateway's name."""
+        self._kinds = kinds
 
     def say(self, text: str = "") -> None:
         """Print a line above the gateways' states."""
@@ -62,11 +67,15 @@ class Screen:
         """Show what each gateway is doing."""
         if self._live:
             states = [
-                f"{name} {p.state:<11} {_version(p):>4} {p.examples:>4} ex"
+                f"{name} {self._kinds.get(name, ''):<6} {p.state:<11} {_version(p):>4} "
+                f"{p.examples:>4} ex"
                 for name, p in sorted(gateways.items())
             ]
         else:
-            states = [f"{name}:{p.state}/{_version(p)}" for name, p in sorted(gateways.items())]
+            states = [
+                f"{name}({self._kinds.get(name, '')}):{p.state}/{_version(p)}"
+                for name, p in sorted(gateways.items())
+            ]
         if states != self._states:
             self._wipe()
             self._states = states

@@ -8,7 +8,7 @@ import time
 from collections.abc import Coroutine
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,18 @@ from models.export import export_artifact
 from models.int8 import Int8Model
 from models.scores import predict
 from models.trainable import TrainableModel
+from perfuse.commands.missing import MissingExtraError
 from perfuse.demo.examples import labelled_windows
 from perfuse.demo.observer import Observer
 from perfuse.demo.recordings import RATE_HZ, Recordings, load_recordings
 from perfuse.demo.screen import Row, Screen
-from perfuse.demo.stage import Cast, DemoError, prepare, replay
+from perfuse.demo.stage import Cast, DemoError, prepare, replay, replay_over_bluetooth
 from perfuse.demo.watch import Watch
 from perfuse.simulation.run import write_report
 from perfuse.simulation.scoring import score_model, score_predictions
+
+if TYPE_CHECKING:
+    from firmware_bridge.simulate.virtual_port import VirtualPort
 
 MODEL = "shoulder-cnn1d"
 HELD_OUT = (9, 10)
@@ -80,6 +84,8 @@ class Demo:
         )
         self._began = time.monotonic()
         self._last = asyncio.Event()
+        self._kinds = {f"gw-{n:02}": sensor_kind(n) for n in range(1, options.gateways + 1)}
+        screen.sensors(self._kinds)
 
     @property
     def finished(self) -> bool:
@@ -129,11 +135,28 @@ class Demo:
         parts = [("aggregator", cast.play("aggregator", "aggregator", self._aggregator(url)))]
         for number in range(1, self._options.gateways + 1):
             name = f"gw-{number:02}"
-            link = self._options.out / f"{name}.tty"
-            session = self._recordings.sessions[number]
-            parts.append((f"sensor {name}", replay(session, link, self._options.speed)))
-            parts.append((name, cast.play(name, "agent", self._gateway(name, link, url))))
+            sensor, wearing = self._sensor(name, number)
+            parts.append((f"sensor {name}", wearing))
+            parts.append((name, cast.play(name, "agent", self._gateway(name, sensor, url))))
         return parts
+
+    def _sensor(
+        self, name: str, number: int
+    ) -> tuple[dict[str, object], Coroutine[Any, Any, None]]:
+        """How a gateway reads its sensor, and the sensor."""
+        session, speed = self._recordings.sessions[number], self._options.speed
+        if self._kinds[name] == "serial":
+            link = self._options.out / f"{name}.tty"
+            return {"name": "watch", "port": str(link)}, replay(session, link, speed)
+        port, address = _virtual_port(), f"F1:00:00:00:00:{number:02X}"
+        settings: dict[str, object] = {
+            "name": "watch",
+            "kind": "ble",
+            "profile": "perfuse_frame",
+            "address": address,
+            "adapter": port.adapter,
+        }
+        return settings, replay_over_bluetooth(session, port, address, speed)
 
     def _aggregator(self, url: str) -> dict[str, object]:
         gateways = self._options.gateways
@@ -157,14 +180,14 @@ class Demo:
             "training": {"local_epochs": _LOCAL_EPOCHS, "codec": self._options.codec},
         }
 
-    def _gateway(self, name: str, port: Path, url: str) -> dict[str, object]:
+    def _gateway(self, name: str, sensor: dict[str, object], url: str) -> dict[str, object]:
         return {
             "population": self._population,
             "gateway": name,
             "model": MODEL,
             "state_dir": str(self._options.out / name),
             "broker": {"url": url},
-            "sensor": [{"name": "watch", "port": str(port)}],
+            "sensor": [sensor],
             # Pendulum exercises are the ones that a patient should not do alone.
             "alert": {"classes": ["PEN"], "min_probability": 0.9},
         }
@@ -214,9 +237,12 @@ class Demo:
         )
         say(f"           subjects {subjects} held out ({len(self._y)} windows)")
         say(
-            f"  sensors  each recording as serial frames over a pty, x{options.speed:g} "
+            f"  sensors  each recording as a sensor's frames, x{options.speed:g} "
             f"(about {longest / options.speed:.0f} s)"
         )
+        for kind, how in (("serial", "on a pty"), ("ble", "Bluetooth, on a simulated radio")):
+            names = [name for name, of in self._kinds.items() if of == kind]
+            say(f"           {kind:<6} {', '.join(names)}: {how}")
         say(f"  model    {spec.name}, {spec.parameters} parameters, int8-aware; {options.codec}")
         where = f"{broker.kind} on port {broker.port}" if broker else options.broker_url
         say(f"  broker   {where}")
@@ -283,6 +309,19 @@ class Demo:
             return len(log.all())
         finally:
             log.close()
+
+
+def sensor_kind(number: int) -> str:
+    """``"ble"`` for every fourth gateway from the second on, so that each demo has both kinds."""
+    return "ble" if number % 4 == 2 else "serial"
+
+
+def _virtual_port() -> VirtualPort:
+    try:
+        from firmware_bridge.simulate.virtual_port import VirtualPort
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "bumble", "demo") from error
+    return VirtualPort()
 
 
 async def _first_of(

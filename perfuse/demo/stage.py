@@ -7,13 +7,18 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from firmware_bridge.recording import RecordedSession
-from firmware_bridge.recording_frames import segments_to_frames
+from firmware_bridge.recording_frames import TimedFrame, segments_to_frames
 from firmware_bridge.replay_pty import PtyReplay
+
+if TYPE_CHECKING:
+    from firmware_bridge.simulate.virtual_port import VirtualPort
 
 _MARKER = ".perfuse-demo"
 _STOP_LIMIT_S = 10.0
@@ -111,6 +116,40 @@ async def replay(session: RecordedSession, link: Path, speed: float) -> None:
     with PtyReplay(segments_to_frames(session), speed=speed, link=link) as pty:
         await pty.run()
         await asyncio.Event().wait()
+
+
+async def replay_over_bluetooth(
+    session: RecordedSession, port: VirtualPort, address: str, speed: float
+) -> None:
+    """Be a Bluetooth sensor with a recorded session for as long as the demo runs.
+
+    The radio is simulated: an air of this sensor's own, and ``port`` as the gateway's door to it.
+    """
+    from firmware_bridge.gatt import perfuse_frame
+    from firmware_bridge.profiles import profile
+    from firmware_bridge.simulate.on_transport import send_frames
+    from firmware_bridge.simulate.peripheral import Peripheral
+    from firmware_bridge.simulate.virtual_air import VirtualAir
+
+    air = VirtualAir()
+    serving = asyncio.create_task(port.serve(air), name="virtual port")
+    sensor = Peripheral(air.device("watch", address), profile(perfuse_frame.NAME))
+    try:
+        await sensor.start()
+        await send_frames(sensor, _worn(segments_to_frames(session)), speed)
+    finally:
+        serving.cancel()
+        await asyncio.wait({serving})
+
+
+def _worn(frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
+    """The frames, and then for ever what a sensor repeats each second: its state."""
+    due_ns, description, last = 0, b"", b""
+    for due_ns, last in frames:
+        description = description or last
+        yield due_ns, last
+    for seconds in count(1):
+        yield due_ns + seconds * 10**9, description + last
 
 
 def to_toml(table: dict[str, object]) -> str:

@@ -24,6 +24,7 @@ def ble(name="strap", **options):
         ({"address": "F1:00:00:00:00"}, "sensor.address"),
         ({"address": "strap"}, "sensor.address"),
         ({"adapter": "usb0"}, "sensor.adapter"),
+        ({"adapter": "virtual:somewhere"}, "sensor.adapter"),
         ({"interval_s": -1.0}, "sensor.interval_s"),
         ({"kind": "radio"}, "sensor.kind"),
     ],

@@ -18,9 +18,10 @@ from broker.protocol.messages import ModelAnnouncement
 from edge_agent.effects import Model
 from firmware_bridge.recording import RecordedSession, Segment
 from firmware_bridge.sample import Channel
+from firmware_bridge.simulate.virtual_port import VirtualPort
 from models.artifact import load_artifact
 from perfuse.demo.observer import Observer
-from perfuse.demo.stage import Cast, replay
+from perfuse.demo.stage import Cast, replay, replay_over_bluetooth
 from perfuse.demo.watch import Gateways, Watch
 
 MODEL = "shoulder-cnn1d"
@@ -54,12 +55,20 @@ class Federation:
         }
         return self._play("aggregator", "aggregator", settings)
 
-    def start_gateway(self, name: str, seed: int) -> None:
-        """Start a gateway whose sensor replays synthetic exercises."""
-        port = self.directory / f"{name}.tty"
-        sensor = {"name": "watch", "port": str(port)}
+    def start_gateway(self, name: str, seed: int, kind: str = "serial") -> None:
+        """Start a gateway whose sensor, on a pty or on a virtual radio, replays exercises."""
+        session = synthetic_session(seed)
+        if kind == "serial":
+            port = self.directory / f"{name}.tty"
+            sensor = {"name": "watch", "port": str(port)}
+            worn = replay(session, port, 500.0)
+        else:
+            door, address = VirtualPort(), "F1:00:00:00:00:07"
+            sensor = {"name": "watch", "kind": "ble", "profile": "perfuse_frame"}
+            sensor |= {"address": address, "adapter": door.adapter}
+            worn = replay_over_bluetooth(session, door, address, 500.0)
         settings = self._shared(name) | {"gateway": name, "sensor": [sensor]}
-        self._tasks.append(asyncio.create_task(replay(synthetic_session(seed), port, 500.0)))
+        self._tasks.append(asyncio.create_task(worn))
         self._play(name, "agent", settings)
 
     def kill(self, name: str) -> None:

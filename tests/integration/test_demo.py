@@ -68,6 +68,12 @@ def test_a_small_demo_runs_to_its_end_and_learns(tmp_path):
     assert rows[-1]["uplink_bytes"] > rows[0]["uplink_bytes"] > 0
     assert "macro-F1 on the held-out subjects" in out
     assert (tmp_path / "run" / "model" / "spec.json").exists()
+    assert "gw-01(serial)" in out
+    assert "gw-02(ble)" in out
+    # The same whole stack either way: a session's readings, by frames, became windows.
+    logs = [(tmp_path / "run" / f"gw-0{n}.log").read_text() for n in (1, 2)]
+    assert all("sensor watch: frames=" in log for log in logs)
+    assert "simulated Bluetooth adapter" in logs[1]
     assert leftovers(tmp_path) == []
 
 

@@ -17,7 +17,8 @@ def test_a_gateway_and_the_aggregator_are_killed_in_the_middle_of_a_round(tmp_pa
     async def scenario() -> None:
         async with federation(tmp_path, broker) as fed:
             for seed, name in enumerate(GATEWAYS):
-                fed.start_gateway(name, seed)
+                # The one that is killed reads a Bluetooth sensor, the others read serial ones.
+                fed.start_gateway(name, seed, "ble" if name == "gw-2" else "serial")
             aggregator = fed.start_aggregator(
                 rounds=ROUNDS, min_gateways=len(GATEWAYS), min_reports=len(GATEWAYS)
             )
