@@ -43,7 +43,7 @@ class RecordingWriter:
     """
 
     def __init__(self, path: Path, header: RecordingHeader) -> None:
-        self._path = path
+        self.path = path
         self._gzip = zlib.compressobj(6, wbits=_GZIP) if path.suffix == ".gz" else None
         self.frames = 0
         try:
@@ -66,7 +66,7 @@ class RecordingWriter:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise RecordingError(self._path, error.strerror or str(error)) from error
+            raise RecordingError(self.path, error.strerror or str(error)) from error
 
     def close(self) -> None:
         """End the file."""
@@ -77,7 +77,7 @@ class RecordingWriter:
                 self._file.write(self._gzip.flush(zlib.Z_FINISH))
             self._file.close()
         except OSError as error:
-            raise RecordingError(self._path, error.strerror or str(error)) from error
+            raise RecordingError(self.path, error.strerror or str(error)) from error
 
     def __enter__(self) -> Self:
         return self
@@ -90,7 +90,7 @@ class RecordingWriter:
         try:
             self._file.write(data if self._gzip is None else self._gzip.compress(data))
         except OSError as error:
-            raise RecordingError(self._path, error.strerror or str(error)) from error
+            raise RecordingError(self.path, error.strerror or str(error)) from error
 
 
 def read_header(path: Path) -> RecordingHeader:
@@ -146,15 +146,15 @@ class _Blocks:
     """Decompressed blocks of a file, and whether its end is missing."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self.cut = False
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            with self._path.open("rb") as file:
-                yield from self._unzipped(file) if self._path.suffix == ".gz" else _raw(file)
+            with self.path.open("rb") as file:
+                yield from self._unzipped(file) if self.path.suffix == ".gz" else _raw(file)
         except OSError as error:
-            raise RecordingError(self._path, error.strerror or str(error)) from error
+            raise RecordingError(self.path, error.strerror or str(error)) from error
 
     def _unzipped(self, file: BinaryIO) -> Iterator[bytes]:
         unzip = zlib.decompressobj(_GZIP)
@@ -168,7 +168,7 @@ class _Blocks:
                     plain = unzip.decompress(data, _BLOCK_BYTES)
                 except zlib.error as error:
                     if not self._any_plain:
-                        raise RecordingError(self._path, f"is not gzipped: {error}") from error
+                        raise RecordingError(self.path, f"is not gzipped: {error}") from error
                     self.cut = True
                     return
                 if plain:

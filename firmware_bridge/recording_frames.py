@@ -34,6 +34,7 @@ def segments_to_frames(
     gap_s: float | None = None,
     start_ns: int | None = None,
     loops: int | None = 1,
+    marks: bool = True,
 ) -> Iterator[TimedFrame]:
     """The frames of a session, each with the time at which a sensor could have sent it.
 
@@ -48,6 +49,7 @@ def segments_to_frames(
         gap_s: silence after each segment, on the sensor's clock; None keeps the recorded times.
         start_ns: the sensor's time at the first reading; None keeps the recorded one.
         loops: how often the session is sent, time and sequences going on; None for ever.
+        marks: whether this stream says the labels; of a sensor's streams only one may.
 
     Raises:
         ValueError: a reading, a label or a channel does not fit a frame.
@@ -55,7 +57,7 @@ def segments_to_frames(
     description = StreamDescription(
         stream_id, stream, session.interval_ns, session.channels, session_scales(session)
     )
-    encoder = _SessionEncoder(description, readings_per_batch)
+    encoder = _SessionEncoder(description, readings_per_batch, marks)
     origin_ns = session.segments[0].start_ns if start_ns is None else start_ns
     for segment, silent_after in _timeline(session, gap_s, origin_ns, loops):
         for timestamp_ns, frame in encoder.segment(segment, silent_after):
@@ -99,7 +101,10 @@ def _timeline(
 class _SessionEncoder:
     """Counts and repeats as a sensor's firmware does."""
 
-    def __init__(self, description: StreamDescription, readings_per_batch: int) -> None:
+    def __init__(
+        self, description: StreamDescription, readings_per_batch: int, marked: bool
+    ) -> None:
+        self._marked = marked
         self._description = description
         self._description_frame = encode_frame(description)
         self._readings_per_batch = readings_per_batch
@@ -112,7 +117,8 @@ class _SessionEncoder:
     def segment(self, segment: Segment, silent_after: bool) -> Iterator[TimedFrame]:
         """The frames of one segment, by the sensor's clock."""
         yield from self._state_if_due(segment.start_ns)
-        yield segment.start_ns, self._mark(segment.start_ns, segment.label)
+        if self._marked:
+            yield segment.start_ns, self._mark(segment.start_ns, segment.label)
         raw = self._quantise(segment.readings)
         interval_ns = self._description.interval_ns
         for first in range(0, len(raw), self._readings_per_batch):
@@ -120,7 +126,7 @@ class _SessionEncoder:
             timestamp_ns = segment.start_ns + first * interval_ns
             yield from self._state_if_due(timestamp_ns)
             yield timestamp_ns + len(rows) * interval_ns, self._batch(timestamp_ns, rows)
-        if silent_after:
+        if silent_after and self._marked:
             end_ns = segment.start_ns + len(raw) * interval_ns
             yield end_ns, self._mark(end_ns, None)
 

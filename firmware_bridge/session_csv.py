@@ -24,8 +24,12 @@ from firmware_bridge.sample import Channel
 MAX_ROWS = 10_000_000
 
 
-def read_session_csv(path: Path) -> RecordedSession:
+def read_session_csv(path: Path, rate_hz: float | None = None) -> RecordedSession:
     """Read a session.
+
+    Args:
+        path: of the file.
+        rate_hz: readings a second of a file that has no column ``seconds``.
 
     Raises:
         RecordingError: the file cannot be read; names the line.
@@ -33,13 +37,22 @@ def read_session_csv(path: Path) -> RecordedSession:
     try:
         with path.open(encoding="utf-8", newline="") as lines:
             reader = csv.reader(lines)
-            channels, labelled = _head(path, next(reader, []))
-            rows = list(_rows(path, reader, len(channels), labelled))
+            names = next(reader, [])
+            lines_of: Iterator[list[str]] = reader
+            if rate_hz is not None and names[:1] != ["seconds"]:
+                names, lines_of = ["seconds", *names], _timed(reader, rate_hz)
+            channels, labelled = _head(path, names)
+            rows = list(_rows(path, lines_of, len(channels), labelled))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RecordingError(path, str(error)) from error
     if len(rows) < 2:
         raise RecordingError(path, "fewer than two readings")
     return _session(path, channels, rows)
+
+
+def _timed(reader: Iterator[list[str]], rate_hz: float) -> Iterator[list[str]]:
+    """The lines with the seconds that they lack."""
+    return ([repr(number / rate_hz), *cells] for number, cells in enumerate(reader))
 
 
 _Row = tuple[int, list[float], str | None]

@@ -1,4 +1,4 @@
-"""``perfuse sensors``: decode sensors' frames, simulate sensors."""
+"""``perfuse sensors``: find, read, record, replay, decode and simulate sensors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ import json
 import sys
 from pathlib import Path
 
-from perfuse.commands import sensors_simulate
+from perfuse.commands import (
+    sensors_convert,
+    sensors_list,
+    sensors_record,
+    sensors_replay,
+    sensors_scan,
+    sensors_simulate,
+    sensors_watch,
+)
 from perfuse.commands.options import Commands
 from perfuse.exit_codes import ExitCode
 
@@ -22,9 +30,12 @@ def add_parser(commands: Commands) -> None:
     parser = commands.add_parser(
         "sensors",
         help="what sensors send",
-        description="Decode what sensors send; be a simulated one.",
+        description="Find sensors, read, record and replay them; decode their frames; be one.",
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for module in (sensors_scan, sensors_list, sensors_watch, sensors_record, sensors_replay):
+        module.add_parser(actions)
+    sensors_convert.add_parser(actions)
     profiles = actions.add_parser("profiles", help="names of the profiles that can be decoded")
     profiles.set_defaults(run=run_profiles)
     decode = actions.add_parser(

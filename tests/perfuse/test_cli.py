@@ -19,6 +19,12 @@ COMMANDS = [
     ["models"],
     ["models", "build"],
     ["sensors"],
+    ["sensors", "scan"],
+    ["sensors", "list"],
+    ["sensors", "watch"],
+    ["sensors", "record"],
+    ["sensors", "replay"],
+    ["sensors", "convert"],
     ["sensors", "decode"],
     ["sensors", "simulate"],
 ]
