@@ -31,6 +31,7 @@ def export_artifact(
         INT8_FILE: rewrite(artifact, parameters),
         INITIAL_FILE: parameters.astype("<f4").tobytes(),
         TRAIN_FILE: artifact.train_path.read_bytes(),
+        **{mode.file: artifact.mode_path(mode).read_bytes() for mode in artifact.spec.modes},
     }
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     spec = replace(artifact.spec, normalisation=normalisation, files=digests)
