@@ -9,9 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.protocol.messages import TrainingPlan
+from edge_agent.augmentation import Variation, triads
 from models.normalisation import Normalisation
 from models.partial import PartialModel
-from models.spec import ModelSpec
+from models.spec import CLASSIFICATION, ModelSpec
 from models.truth import normalised_truth
 
 # Features of so many bytes are kept over the epochs; beyond it they are computed again each time.
@@ -59,16 +61,24 @@ class Learner(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredRows:
-    """Read, normalised and prepared for every step: nothing is kept in memory."""
+    """Read, varied, normalised and prepared for every step: nothing is kept in memory."""
 
     model: Learner
     examples: Examples
     normalisation: Normalisation
+    variation: Variation | None = None
 
-    def batch(self, ids: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """What `train_step` takes, and y; fewer rows where the store has let go of some."""
+    def batch(
+        self, ids: NDArray[np.int64], place: tuple[int, int] = (0, 0)
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What `train_step` takes, and y; fewer rows where the store has let go of some.
+
+        ``place``, the epoch and the batch in it, is what a variation's draws follow from.
+        """
         spec = self.model.spec
         x, y = self.examples.batch(ids, spec.classes)
+        if self.variation is not None:
+            x = self.variation.of(x, place)
         normalised = self.normalisation.apply(x)
         prepared = self.model.prepare(normalised)
         if isinstance(self.model, PartialModel) and self.model.compares_with_input:
@@ -84,10 +94,30 @@ class KeptRows:
     prepared: NDArray[Any]
     y: NDArray[Any]
 
-    def batch(self, ids: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """What `train_step` takes, and y."""
+    def batch(
+        self, ids: NDArray[np.int64], place: tuple[int, int] = (0, 0)
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What `train_step` takes, and y; the same in every ``place``."""
+        del place
         places = np.searchsorted(self.ids, ids)
         return self.prepared[places], self.y[places]
+
+
+def variation_of(
+    model: Learner, training: TrainingPlan, generator: np.random.Generator
+) -> Variation | None:
+    """What a plan asks to vary, or ``None`` where nothing can be.
+
+    Only windows of a classifier vary: a number that is to be foretold would have to turn with its
+    channels. Where a part of the network learns, windows are prepared once and stay as they are.
+    """
+    spec = model.spec
+    windows = spec.task == CLASSIFICATION and len(spec.input_shape) == 2
+    columns = triads(spec.channels) if windows and not isinstance(model, PartialModel) else ()
+    if not columns or not (training.rotation_deg or training.scaling):
+        return None
+    seed = int(generator.integers(2**63))
+    return Variation(columns, training.rotation_deg, training.scaling, seed)
 
 
 def kept(rows: StoredRows, ids: NDArray[np.int64]) -> StoredRows | KeptRows:

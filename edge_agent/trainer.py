@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from broker.protocol.messages import Plan
 from edge_agent.errors import TrainingError
 from edge_agent.local_run import Checkpoints, LocalRun, Trained
-from edge_agent.rows import Examples, Learner, StoredRows, kept
+from edge_agent.rows import Examples, Learner, StoredRows, kept, variation_of
 from models.normalisation import ChannelSums, Normalisation
 from models.spec import CLASSIFICATION
 
@@ -63,6 +63,7 @@ class Trainer:
         Raises:
             TrainingError: fewer examples than the plan asks for, or a loss that is not finite.
         """
+        variation = variation_of(self._model, plan.training, generator)
         run = LocalRun(plan, base, correction, self._model)
         checkpoints = self._checkpoints
         found = None if checkpoints is None else checkpoints.load(run.work, base.size)
@@ -70,7 +71,7 @@ class Trainer:
             run.begin(self._ids(plan.min_examples))
         else:
             run.resume(found)
-        rows = kept(StoredRows(self._model, self._examples, normalisation), run.ids)
+        rows = kept(StoredRows(self._model, self._examples, normalisation, variation), run.ids)
         for epoch in range(plan.training.local_epochs):
             order = generator.permutation(run.ids)  # drawn for epochs that are done, too
             if epoch < run.epoch:
@@ -81,7 +82,7 @@ class Trainer:
                 if stop and checkpoints is None:
                     return None
                 keep = checkpoints if stop or run.due else None
-                run.step(*rows.batch(batches[run.batch]), keep)
+                run.step(*rows.batch(batches[run.batch], (epoch, run.batch)), keep)
                 if stop:
                     return None
             run.end_epoch()

@@ -29,6 +29,7 @@ from broker.aggregator.reception import Reception
 from broker.aggregator.roster import Roster
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.rounds import Round, RoundState
+from broker.aggregator.server_momentum import carried
 from broker.aggregator.settings import AggregatorSettings
 from broker.aggregator.task import Task
 from broker.protocol import sealed, wire
@@ -183,7 +184,8 @@ class Coordinator:
             parameters = self._task.initial
         else:
             _, normalisation, base = self._unpack(plan.version)
-            version, parameters = plan.version + 1, open_round.parameters(base)
+            version = plan.version + 1
+            parameters = self._carried(plan.version, base, open_round.parameters(base))
         blob = pack_model(version, self._task.artifact, normalisation, parameters)
         self._log.commit(open_round.round, open_round.reported, version, blob)
         reported, cohort = open_round.reported, len(plan.cohort)
@@ -193,6 +195,15 @@ class Coordinator:
         self._effects.append(
             RoundCommitted(open_round.round.number, plan.kind, version, cohort, reported)
         )
+
+    def _carried(
+        self, version: int, base: NDArray[np.float32], parameters: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        momentum = self._settings.training.server_momentum
+        if not version or not momentum:
+            return parameters
+        _, _, before = self._unpack(version - 1)
+        return carried(parameters, base, before, momentum, self._task.ranges)
 
     def _abandon(self, open_round: OpenRound) -> None:
         cohort, reported = len(open_round.round.plan.cohort), open_round.reported

@@ -8,7 +8,7 @@ from broker.aggregator.round_log import RoundLog
 from broker.aggregator.rounds import Round, RoundState
 from broker.aggregator.settings import AggregatorSettings
 from broker.aggregator.task import Task
-from broker.protocol.messages import MAX_COHORT, Plan, PlanKind, TrainingPlan
+from broker.protocol.messages import MAX_COHORT, Plan, PlanKind
 from broker.protocol.statistics import STATISTICS_CODEC
 from broker.protocol.transfer import refer
 
@@ -48,13 +48,7 @@ class Planner:
             model=None if blob is None else refer(blob, settings.chunk_bytes),
             cohort=cohort,
             codec=STATISTICS_CODEC if version is None else training.codec,
-            training=TrainingPlan(
-                training.local_epochs,
-                training.learning_rate_at(version or 0, settings.rounds.rounds),
-                training.momentum,
-                training.mu,
-                training.scaffold,
-            ),
+            training=training.plan(version or 0, settings.rounds.rounds),
             min_examples=settings.rounds.min_examples,
             deadline_unix_s=now + settings.rounds.deadline_s,
             seed=(settings.seed * 1_000_003 + number) % 2**63,

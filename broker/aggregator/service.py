@@ -28,6 +28,7 @@ from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.signing import Ed25519Signer
 from broker.settings import BrokerSettings
 from models.artifact import Artifact
+from models.spec import Role
 
 _LOG = logging.getLogger(__name__)
 _TICK_S = 0.5
@@ -43,6 +44,7 @@ def task_of(artifact: Artifact) -> Task:
         artifact.initial_parameters(),
         len(spec.channels),
         spec.normalisation,
+        tuple(block.slice for block in spec.layout if block.role is Role.RANGE),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from broker.protocol.compression import DEFAULT_CODEC, codec
 from broker.protocol.errors import LocalProtocolError
-from broker.protocol.messages import MAX_CHUNK_BYTES, MAX_COHORT
+from broker.protocol.messages import MAX_CHUNK_BYTES, MAX_COHORT, TrainingPlan
 from broker.settings import BrokerSettings, SettingError, require_range, require_topic_name
 
 SCHEDULES = ("constant", "cosine")
@@ -58,6 +58,11 @@ class TrainingSettings:
         mu: weight of FedProx's proximal term; 0 is none.
         scaffold: whether gateways correct their steps by control variates; costs no bytes, and
             helps where they have similar numbers of examples.
+        rotation_deg: standard deviation of the angle by which a training window's vectors are
+            turned at random; see :mod:`edge_agent.augmentation`.
+        scaling: standard deviation of the logarithm of a training window's random gain.
+        server_momentum: share of a version's step that the next one takes again; see
+            :mod:`broker.aggregator.server_momentum`.
         codec: of the updates; see :mod:`broker.protocol.compression`.
     """
 
@@ -67,6 +72,9 @@ class TrainingSettings:
     momentum: float = 0.9
     mu: float = 0.0
     scaffold: bool = False
+    rotation_deg: float = 15.0
+    scaling: float = 0.1
+    server_momentum: float = 0.6
     codec: str = DEFAULT_CODEC
 
     def __post_init__(self) -> None:
@@ -78,10 +86,25 @@ class TrainingSettings:
             )
         require_range("training.momentum", self.momentum, 0, 0.9999)
         require_range("training.mu", self.mu, 0, 1000)
+        require_range("training.rotation_deg", self.rotation_deg, 0, 180)
+        require_range("training.scaling", self.scaling, 0, 1)
+        require_range("training.server_momentum", self.server_momentum, 0, 0.9999)
         try:
             codec(self.codec)
         except LocalProtocolError as error:
             raise SettingError("training.codec", str(error)) from error
+
+    def plan(self, done: int, rounds: int) -> TrainingPlan:
+        """Return what gateways are told in a round after ``done`` of ``rounds``."""
+        return TrainingPlan(
+            self.local_epochs,
+            self.learning_rate_at(done, rounds),
+            self.momentum,
+            self.mu,
+            self.scaffold,
+            self.rotation_deg,
+            self.scaling,
+        )
 
     def learning_rate_at(self, done: int, rounds: int) -> float:
         """Return the learning rate of a round after ``done`` of ``rounds``; 0 rounds is endless."""

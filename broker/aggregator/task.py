@@ -19,9 +19,11 @@ class Task:
         initial: float32[P] parameters of version 0.
         channels: C, the length of the normalisation.
         normalisation: known beforehand, or ``None`` to ask the first cohort for sums.
+        ranges: where the parameters hold ranges of activations instead of weights.
     """
 
     artifact: bytes
     initial: NDArray[np.float32]
     channels: int
     normalisation: Normalisation | None
+    ranges: tuple[slice, ...] = ()

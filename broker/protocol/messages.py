@@ -104,6 +104,8 @@ class TrainingPlan:
         mu: weight of FedProx's proximal term (Li et al. 2020); 0 is none.
         scaffold: correct each step for how this gateway's gradient differs from the others'
             (Karimireddy et al. 2020), as far as the gateway can tell.
+        rotation_deg, scaling: how far windows of vector sensors are turned and scaled at random,
+            anew for each step (Um et al. 2017); 0 is not at all.
     """
 
     local_epochs: Annotated[int, Bound(1, 10_000)]
@@ -111,6 +113,8 @@ class TrainingPlan:
     momentum: Annotated[float, Bound(0, 0.9999)]
     mu: Annotated[float, Bound(0, 1000)]
     scaffold: bool = False
+    rotation_deg: Annotated[float, Bound(0, 180)] = 0.0
+    scaling: Annotated[float, Bound(0, 1)] = 0.0
 
 
 @message_type("plan")

@@ -76,6 +76,27 @@ def add_parser(commands: Commands) -> None:
         action="store_true",
         help="control variates against the gateways' drift; for clients of similar size",
     )
+    add(
+        "--rotation-deg",
+        type=number(0, 180),
+        default=15.0,
+        metavar="SD",
+        help="turn training windows of motion sensors at random, by about so much (%(default)s)",
+    )
+    add(
+        "--scaling",
+        type=number(0, 1),
+        default=0.1,
+        metavar="SD",
+        help="scale them at random, by about this share (%(default)s)",
+    )
+    add(
+        "--server-momentum",
+        type=number(0, 0.9999),
+        default=0.6,
+        metavar="M",
+        help="share of the last version's step that the next one takes again (%(default)s)",
+    )
     add("--codec", default="default", help="of the updates: none, q8 or default (%(default)s)")
     add("--seed", type=whole(0, 2**40), default=0, metavar="S", help="(%(default)s)")
     add(
@@ -149,6 +170,9 @@ def run(options: argparse.Namespace) -> int:
         momentum=options.momentum,
         mu=options.mu,
         scaffold=options.scaffold,
+        rotation_deg=options.rotation_deg,
+        scaling=options.scaling,
+        server_momentum=options.server_momentum,
         codec=DEFAULT_CODEC if options.codec == "default" else options.codec,
     )
     link = None

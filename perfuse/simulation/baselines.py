@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from broker.aggregator.settings import TrainingSettings
-from broker.protocol.messages import BlobReference, Plan, PlanKind, TrainingPlan
+from broker.protocol.messages import BlobReference, Plan, PlanKind
 from edge_agent.trainer import Trainer
 from models.artifact import Artifact
 from models.metrics import rmse
@@ -47,8 +47,8 @@ def baselines(
 ) -> dict[str, dict[str, float | None]]:
     """Score the majority class, each client alone, and all training clients pooled.
 
-    Each trains for as many epochs, with the same learning rates, as a gateway does in ``rounds``
-    rounds. Normalisation comes from what each may see: its own examples, or the pool.
+    Each trains for as many epochs, with the same learning rates and augmentation, as a gateway does
+    in ``rounds`` rounds. Normalisation comes from what each may see: its own examples, or the pool.
     """
     budget = _Budget(training, rounds, seed)
     model = TrainableModel(artifact)
@@ -83,9 +83,8 @@ class _Budget:
     seed: int
 
     def plan(self, artifact: Artifact, done: int) -> Plan:
-        rate = self.training.learning_rate_at(done, self.rounds)
         digest = bytes.fromhex(artifact.spec.digest)
-        training = TrainingPlan(self.training.local_epochs, rate, self.training.momentum, 0.0)
+        training = replace(self.training, mu=0.0, scaffold=False)  # nobody to stay close to
         return Plan(
             epoch=0,
             plan="baseline",
@@ -95,7 +94,7 @@ class _Budget:
             model=BlobReference(digest, 1, 1),  # nothing is sent
             cohort=(),
             codec="none",
-            training=training,
+            training=training.plan(done, self.rounds),
             min_examples=1,
             deadline_unix_s=0.0,
             seed=self.seed,

@@ -99,6 +99,22 @@ def test_without_a_learning_rate_no_weight_moves(trainer: Trainer, artifact: Art
         assert not still.delta[block.slice].any()
 
 
+def test_turned_and_scaled_windows_train_other_weights_by_the_seed(
+    trainer: Trainer, artifact: Artifact
+) -> None:
+    plain = trained(trainer, artifact, plan(), 1)
+    first, again, other = (
+        trained(trainer, artifact, plan(rotation_deg=15.0, scaling=0.1), seed) for seed in (1, 1, 2)
+    )
+    assert plain is not None
+    assert first is not None
+    assert again is not None
+    assert other is not None
+    assert np.array_equal(first.delta, again.delta)
+    assert not np.array_equal(first.delta, other.delta)
+    assert not np.array_equal(first.delta, plain.delta)
+
+
 def test_proximity_holds_the_weights_back(trainer: Trainer, artifact: Artifact) -> None:
     free = trained(trainer, artifact, plan(local_epochs=4))
     held = trained(trainer, artifact, plan(local_epochs=4, mu=5.0))
@@ -126,7 +142,7 @@ def test_it_stops_between_two_steps(trainer: Trainer, artifact: Artifact, steps:
 def test_work_that_was_paused_ends_as_if_it_had_not_been(
     model: TrainableModel, store: ExampleStore, artifact: Artifact, steps: int
 ) -> None:
-    asked = plan(local_epochs=5, mu=0.5)
+    asked = plan(local_epochs=5, mu=0.5, rotation_deg=20.0, scaling=0.1)
     whole = trained(Trainer(model, store), artifact, asked)
     with closing(CheckpointStore(":memory:")) as kept:
         paused = Trainer(model, store, kept)

@@ -219,6 +219,25 @@ def test_a_round_goes_from_presence_to_a_new_version(opened: Open) -> None:
     assert following.epoch > plan.epoch
 
 
+def test_a_version_goes_on_the_way_of_the_last_one_even_after_a_crash(opened: Open) -> None:
+    told = replace(settings(), training=TrainingSettings(codec="none", server_momentum=0.5))
+    what = replace(task(), ranges=(slice(290, 300),))
+    plan = the_plan(arrive(opened(told, what), "g1", "g2"))
+    versions = [INITIAL]
+    for _ in range(3):
+        core = opened(told, what)
+        plan = the_plan(core.connected())
+        upload(core, *answer("g1", plan))
+        core = opened(told, what)
+        versions.append(model_of(upload(core, *answer("g2", plan)))[2])
+        arrive(core, "g1", "g2")
+        deltas = np.stack([delta("g1", plan), delta("g2", plan)]).astype(np.float64)
+        step = np.average(deltas, axis=0, weights=[41, 42])
+        if plan.version:
+            step[:290] += 0.5 * (versions[-2] - versions[-3])[:290]
+        np.testing.assert_allclose(versions[-1] - versions[-2], step, atol=1e-6)
+
+
 def test_without_a_normalisation_the_first_cohort_is_asked_for_sums(opened: Open) -> None:
     core = opened(what=task(None))
     plan = opened_round(core)
