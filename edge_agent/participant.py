@@ -9,7 +9,7 @@ out through :mod:`edge_agent.outbox`, and :mod:`edge_agent.presence` says how th
 from __future__ import annotations
 
 from broker.protocol import sealed, wire
-from broker.protocol.effects import Publish, Subscribe, Unsubscribe
+from broker.protocol.effects import Publish, Subscribe
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import (
     AggregatorPresence,
@@ -114,7 +114,7 @@ class Participant:
         for topic in (topics.aggregator, topics.reply(self._identity.gateway), topics.model):
             self._effects.append(Subscribe(topic))
         self._effects.append(Subscribe(topics.plan))
-        self._effects += self._download.ask(now, link=self._exchanging)
+        self._effects += self._download.resume(now, link=self._exchanging)
         self._presence.forget()
         self._effects += self._outbox.resume(now, link=self._exchanging)
         return self._settle(now)
@@ -204,7 +204,7 @@ class Participant:
             self._on_aggregator(topic, payload, now)
         elif topic.startswith(f"{topics.root}/blob/"):
             if payload:
-                self._on_chunk(topic, wire.decode(payload, Chunk))
+                self._on_chunk(topic, wire.decode(payload, Chunk), now)
         elif self._trust.key is None:
             if topic in (topics.plan, topics.model):
                 self._unverified[topic] = payload
@@ -245,11 +245,11 @@ class Participant:
         elif isinstance(reply, Receipt):
             self._effects += self._outbox.receipt(reply, now)
 
-    def _on_chunk(self, topic: str, chunk: Chunk) -> None:
-        complete = self._download.take(topic, chunk)
+    def _on_chunk(self, topic: str, chunk: Chunk, now: float) -> None:
+        complete, requests = self._download.take(topic, chunk, now)
+        self._effects += requests
         if complete is None:
             return
-        self._effects.append(Unsubscribe(self._topics.blob(chunk.digest)))
         try:
             self._shelf.keep(chunk.digest, complete.blob())
         except RemoteProtocolError:
