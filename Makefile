@@ -48,15 +48,15 @@ benchmarks: $(VENV)/.dev  ## print what a gateway costs (see benchmarks/ for the
 clean:  ## remove what these commands have made
 	rm -rf $(VENV) $(VENV)-other demo-run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# The tests run against the broker that people deploy; without it they run against amqtt alone.
+# The tests run against the brokers that people deploy; without them they run against amqtt alone.
 # Those of Bluetooth run against a message bus of their own; without dbus-daemon they are skipped.
 .PHONY: debian
 debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-			! { test -x /usr/sbin/mosquitto && command -v dbus-daemon >/dev/null; }; then \
+			! { test -x /usr/sbin/mosquitto && test -x /usr/sbin/nats-server && command -v dbus-daemon >/dev/null; }; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y -qq mosquitto dbus-daemon >/dev/null; \
-		if command -v systemctl >/dev/null; then systemctl disable --now mosquitto >/dev/null 2>&1 || true; fi; \
+			apt-get install -y -qq mosquitto nats-server dbus-daemon >/dev/null; \
+		if command -v systemctl >/dev/null; then systemctl disable --now mosquitto nats-server >/dev/null 2>&1 || true; fi; \
 	fi
 
 $(BIN)/python:

@@ -12,6 +12,7 @@ import logging
 import random
 import ssl
 import time
+import zlib
 from collections.abc import Callable
 from typing import Protocol
 
@@ -89,11 +90,12 @@ class MqttLink:
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         self._client = client
+        # The gateways of a population share a cluster's nodes out among themselves.
+        self._node = zlib.crc32(client_id.encode()) % len(settings.addresses)
 
     def open(self) -> None:
         """Begin to connect; returns at once."""
-        host, port = self._settings.address
-        self._client.connect_async(host, port, self._settings.keepalive_s)
+        self._aim()
         self._client.loop_start()
 
     async def drain(self, timeout_s: float) -> None:
@@ -128,12 +130,13 @@ class MqttLink:
             self._say_refusal(str(reason))
         else:
             self._refused = ""
-            _LOG.info("connected to the broker at %s:%d", *self._settings.address)
+            _LOG.info("connected to the broker at %s:%d", *self._address)
             self._on_loop(self._user.connected)
 
     def _on_connect_fail(self, client: object, data: object) -> None:
         del client, data
         self._say_refusal("no connection")
+        self._roam()
 
     def _on_disconnect(
         self, client: object, data: object, flags: object, reason: ReasonCode, properties: object
@@ -141,6 +144,7 @@ class MqttLink:
         del client, data, flags, properties
         if not self._closed.is_set():
             _LOG.warning("the link to the broker is down (%s); trying again", reason)
+            self._roam()
             self._on_loop(self._user.disconnected)
 
     def _on_message(self, client: paho.Client, data: object, message: paho.MQTTMessage) -> None:
@@ -167,10 +171,25 @@ class MqttLink:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call)
 
+    @property
+    def _address(self) -> tuple[str, int]:
+        return self._settings.addresses[self._node]
+
+    def _aim(self) -> None:
+        """Name the node that paho dials next."""
+        host, port = self._address
+        self._client.connect_async(host, port, self._settings.keepalive_s)
+
+    def _roam(self) -> None:
+        """Go on to a cluster's next node, from paho's thread between two attempts."""
+        nodes = len(self._settings.addresses)
+        if nodes > 1 and not self._closed.is_set():
+            self._node = (self._node + 1) % nodes
+            self._aim()
+
     def _say_refusal(self, reason: str) -> None:
         if reason != self._refused:
-            address = self._settings.address
-            _LOG.error("the broker at %s:%d: %s; trying again", *address, reason)
+            _LOG.error("the broker at %s:%d: %s; trying again", *self._address, reason)
         self._refused = reason
 
 

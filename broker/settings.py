@@ -55,6 +55,8 @@ class BrokerSettings:
     Attributes:
         url: ``mqtt://host[:port]`` or ``mqtts://host[:port]``; may carry ``user:password@`` for a
             broker on this machine.
+        urls: of a cluster's nodes, in the same form and with one scheme; they take ``url``'s place.
+            Whichever is there is used, and the next when that goes.
         username: MQTT user name.
         password_file: file whose first line is the password (systemd's LoadCredential).
         ca_file: certificates that the broker's must chain to; the system's when not given.
@@ -66,6 +68,7 @@ class BrokerSettings:
     """
 
     url: str = "mqtt://127.0.0.1:1883"
+    urls: tuple[str, ...] = ()
     username: str = ""
     password_file: str = ""
     ca_file: str = ""
@@ -74,27 +77,27 @@ class BrokerSettings:
     keepalive_s: int = 60
 
     def __post_init__(self) -> None:
-        try:
-            parts = urlsplit(self.url)
-            port = parts.port
-        except ValueError as error:
-            raise SettingError("broker.url", str(error)) from error
-        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or port == 0:
-            raise SettingError(
-                "broker.url", f"{self.url!r} is not mqtt://host[:port] or mqtts://host[:port]"
-            )
+        if not self.urls:
+            _address("broker.url", self.url)
+        for url in self.urls:
+            _address("broker.urls", url)
+        if len({urlsplit(url).scheme for url in self.urls}) > 1:
+            raise SettingError("broker.urls", "either all are mqtts:// or none is")
         require_range("broker.keepalive_s", self.keepalive_s, 5, 3600)
 
     @property
-    def address(self) -> tuple[str, int]:
-        """Host and port."""
-        parts = urlsplit(self.url)
-        return parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of every node; one for a single broker."""
+        return tuple(_address("broker.urls", url) for url in self.urls or (self.url,))
 
     @property
     def tls(self) -> bool:
         """Whether the link is encrypted."""
-        return urlsplit(self.url).scheme == "mqtts"
+        return urlsplit(self._first).scheme == "mqtts"
+
+    @property
+    def _first(self) -> str:
+        return self.urls[0] if self.urls else self.url
 
     def credentials(self) -> tuple[str, str | None] | None:
         """Return user name and password, if there are any.
@@ -102,7 +105,7 @@ class BrokerSettings:
         Raises:
             SettingError: the password file cannot be read.
         """
-        parts = urlsplit(self.url)
+        parts = urlsplit(self._first)
         username = self.username or unquote(parts.username or "")
         if not username:
             return None
@@ -114,3 +117,14 @@ class BrokerSettings:
             reason = f"{self.password_file}: {error.strerror}"
             raise SettingError("broker.password_file", reason) from error
         return username, password.splitlines()[0] if password else ""
+
+
+def _address(key: str, url: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise SettingError(key, str(error)) from error
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or port == 0:
+        raise SettingError(key, f"{url!r} is not mqtt://host[:port] or mqtts://host[:port]")
+    return parts.hostname, port or _DEFAULT_PORTS[parts.scheme]

@@ -107,7 +107,7 @@ class Demo:
                 broker.stop()
 
     async def _play(self, url: str) -> None:
-        watch = Watch(url, self._observer)
+        watch = Watch((url,), self._observer)
         cast = Cast(self._options.out, self._screen.say)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()

@@ -18,16 +18,16 @@ class Watch:
     """Follows a population over MQTT. Must be made on a running event loop.
 
     Args:
-        url: of the broker, with credentials.
+        urls: of the broker or of a cluster's nodes, with credentials.
         observer: what makes sense of the messages.
     """
 
-    def __init__(self, url: str, observer: Observer) -> None:
+    def __init__(self, urls: tuple[str, ...], observer: Observer) -> None:
         self.observer = observer
         self._changed = asyncio.Event()
         will = Publish(f"{observer.topics.root}/observer", b"")
         client_id = f"{observer.topics.root.replace('/', '-')}-observer"
-        self._link = MqttLink(BrokerSettings(url), client_id, will, self)
+        self._link = MqttLink(BrokerSettings(urls=urls), client_id, will, self)
         self._link.open()
 
     async def until(self, condition: Callable[[Gateways], bool]) -> None:

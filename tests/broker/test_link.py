@@ -9,17 +9,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from broker.deploy.embedded import EmbeddedBroker
+from broker.deploy.nats_cluster import NatsCluster
 from broker.link import MqttLink, steady_unix_s
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.settings import BrokerSettings, SettingError
 
 LIMIT_S = 20.0
+Broker = EmbeddedBroker | NatsCluster
 
 
 class User:
@@ -60,12 +62,12 @@ class User:
 
 @asynccontextmanager
 async def linked(
-    url: str, client: str, user: User | None = None, will: Publish | None = None
+    urls: tuple[str, ...], client: str, user: User | None = None, will: Publish | None = None
 ) -> AsyncIterator[tuple[MqttLink, User]]:
     """An open link that has connected."""
     user = user or User()
     will = will or Publish(f"will/{client}", b"gone")
-    link = MqttLink(BrokerSettings(url, keepalive_s=5), client, will, user)
+    link = MqttLink(BrokerSettings(urls=urls, keepalive_s=5), client, will, user)
     link.open()
     try:
         await user.until(lambda: user.connections)
@@ -90,13 +92,13 @@ def run(scenario: Awaitable[None]) -> None:
     asyncio.run(within())
 
 
-def test_what_is_published_comes_in_order_and_is_acknowledged(broker: EmbeddedBroker) -> None:
+def test_what_is_published_comes_in_order_and_is_acknowledged(any_broker: Broker) -> None:
     async def scenario() -> None:
-        async with linked(broker.url, "order-r") as (reader, got):
+        async with linked(any_broker.urls, "order-r") as (reader, got):
             reader.apply(Subscribe("order/+"))
             await round_trip(reader, got, "order-mark")
             got.got.clear()
-            async with linked(broker.url, "order-w") as (writer, wrote):
+            async with linked(any_broker.urls, "order-w") as (writer, wrote):
                 for i in range(50):
                     writer.apply(Publish(f"order/{i % 3}", bytes([i]), token=f"t{i}"))
                 writer.apply(Publish("order/x", b"last"))
@@ -110,10 +112,10 @@ def test_what_is_published_comes_in_order_and_is_acknowledged(broker: EmbeddedBr
 
 
 def test_what_is_retained_comes_with_a_subscription_until_it_is_cleared(
-    broker: EmbeddedBroker,
+    any_broker: Broker,
 ) -> None:
     async def scenario() -> None:
-        async with linked(broker.url, "retain") as (link, user):
+        async with linked(any_broker.urls, "retain") as (link, user):
             link.apply(Publish("kept/1", b"one", retain=True))
             link.apply(Publish("kept/2", b"passing"))
             await link.drain(LIMIT_S)
@@ -131,16 +133,16 @@ def test_what_is_retained_comes_with_a_subscription_until_it_is_cleared(
     run(scenario())
 
 
-def test_what_came_while_it_was_away_is_there_when_it_is_back(broker: EmbeddedBroker) -> None:
+def test_what_came_while_it_was_away_is_there_when_it_is_back(any_broker: Broker) -> None:
     async def scenario() -> None:
-        async with linked(broker.url, "away-r") as (reader, user):
+        async with linked(any_broker.urls, "away-r") as (reader, user):
             reader.apply(Subscribe("away"))
             await round_trip(reader, user, "away-mark")
-        async with linked(broker.url, "away-w") as (writer, _):
+        async with linked(any_broker.urls, "away-w") as (writer, _):
             for i in range(5):
                 writer.apply(Publish("away", bytes([i])))
             await writer.drain(LIMIT_S)
-        async with linked(broker.url, "away-r") as (_, again):
+        async with linked(any_broker.urls, "away-r") as (_, again):
             await again.until(lambda: len(again.got) == 5)
             assert [payload[0] for _, payload in again.got] == [0, 1, 2, 3, 4]
 
@@ -151,12 +153,12 @@ def test_what_its_user_refused_comes_again(mosquitto: EmbeddedBroker) -> None:
     async def scenario() -> None:
         first = User()
         first.refuse = {b"hard"}
-        async with linked(mosquitto.url, "refuse", first) as (link, user):
+        async with linked(mosquitto.urls, "refuse", first) as (link, user):
             link.apply(Subscribe("refuse"))
             for payload in (b"easy", b"hard", b"easy too"):
                 link.apply(Publish("refuse", payload))
             await user.until(lambda: len(user.got) == 3)
-        async with linked(mosquitto.url, "refuse") as (link, again):
+        async with linked(mosquitto.urls, "refuse") as (link, again):
             await round_trip(link, again, "refuse-mark")
             assert again.got == [("refuse", b"hard"), ("refuse-mark", b"mark")]
 
@@ -192,7 +194,7 @@ def test_what_a_killed_client_had_not_done_comes_again_and_its_will_is_sent(
     mosquitto: EmbeddedBroker,
 ) -> None:
     async def scenario() -> None:
-        async with linked(mosquitto.url, "die-watcher") as (watcher, seen):
+        async with linked(mosquitto.urls, "die-watcher") as (watcher, seen):
             watcher.apply(Subscribe("die/will"))
             await round_trip(watcher, seen, "die-mark")
             ended = await asyncio.to_thread(
@@ -205,18 +207,18 @@ def test_what_a_killed_client_had_not_done_comes_again_and_its_will_is_sent(
             )
             assert ended.returncode == -signal.SIGKILL
             await seen.until(lambda: ("die/will", b"died") in seen.got)
-            async with linked(mosquitto.url, "die") as (_, again):
+            async with linked(mosquitto.urls, "die") as (_, again):
                 await again.until(lambda: again.got)
                 assert again.got == [("die", b"work")]
 
     run(scenario())
 
 
-def test_a_link_that_is_closed_in_order_leaves_no_will(broker: EmbeddedBroker) -> None:
+def test_a_link_that_is_closed_in_order_leaves_no_will(any_broker: Broker) -> None:
     async def scenario() -> None:
-        async with linked(broker.url, "still-watcher") as (watcher, seen):
+        async with linked(any_broker.urls, "still-watcher") as (watcher, seen):
             watcher.apply(Subscribe("still/will"))
-            async with linked(broker.url, "still", will=Publish("still/will", b"died")):
+            async with linked(any_broker.urls, "still", will=Publish("still/will", b"died")):
                 pass
             await round_trip(watcher, seen, "still-mark")
             assert seen.got == [("still-mark", b"mark")]
@@ -230,7 +232,7 @@ def test_a_broker_that_is_restarted_gets_what_was_said_meanwhile(tmp_path: Path,
         broker = EmbeddedBroker(tmp_path)
         broker.start()
         try:
-            async with linked(broker.url, "again") as (link, user):
+            async with linked(broker.urls, "again") as (link, user):
                 link.apply(Subscribe("again"))
                 await round_trip(link, user, "again-mark")
                 getattr(broker, end)()
@@ -322,3 +324,56 @@ def test_certificates_that_cannot_be_read_are_named_by_their_key(tmp_path: Path,
 
 def test_steady_time_goes_on() -> None:
     assert steady_unix_s() <= steady_unix_s()
+
+
+def test_clients_share_a_clusters_nodes_out_and_roam_when_one_is_killed(
+    cluster: NatsCluster,
+) -> None:
+    async def scenario() -> None:
+        names = [f"roam-{i}" for i in range(6)]
+        async with AsyncExitStack() as stack:
+            links = [await stack.enter_async_context(linked(cluster.urls, n)) for n in names]
+            assert len({link._node for link, _ in links}) > 1
+            for link, user in links:
+                link.apply(Subscribe("roam/all"))
+                await round_trip(link, user, f"roam-mark/{links.index((link, user))}")
+            node = links[0][0]._node
+            cluster.kill_node(node)
+            on_it = [user for link, user in links if link._node == node]
+            for i, (link, _) in enumerate(links):
+                link.apply(Publish("roam/all", bytes([i])))
+            for user in on_it:
+                await user.until(lambda user=user: user.connections == 2)
+            assert all(link._node != node for link, _ in links)
+            everything = {bytes([i]) for i in range(len(links))}
+            for _, user in links:
+                await user.until(
+                    lambda user=user: everything <= {p for t, p in user.got if t == "roam/all"}
+                )
+
+    run(scenario())
+
+
+def test_a_session_goes_on_at_another_node_with_what_waited_for_it(cluster: NatsCluster) -> None:
+    async def scenario() -> None:
+        async with linked(cluster.urls, "session") as (reader, user):
+            reader.apply(Subscribe("waits"))
+            await round_trip(reader, user, "waits-mark")
+            home = reader._node
+        others = tuple(url for i, url in enumerate(cluster.urls) if i != home)
+        async with linked(others, "session-writer") as (writer, _):
+            cluster.kill_node(home)
+            for i in range(50):
+                writer.apply(Publish("waits", bytes([i])))
+            await writer.drain(LIMIT_S)
+        async with linked(cluster.urls, "session") as (_, again):
+            await again.until(lambda: len({p for t, p in again.got if t == "waits"}) == 50)
+
+    run(scenario())
+
+
+def test_a_cluster_names_its_key() -> None:
+    with pytest.raises(SettingError, match=r"broker\.urls: 'http://b'"):
+        BrokerSettings(urls=("mqtt://a", "http://b"))
+    with pytest.raises(SettingError, match="either all are mqtts"):
+        BrokerSettings(urls=("mqtt://a", "mqtts://b"))

@@ -20,7 +20,7 @@ from broker.settings import BrokerSettings, SettingError
 )
 def test_an_address_comes_apart(url: str, address: tuple[str, int], tls: bool) -> None:
     settings = BrokerSettings(url)
-    assert (settings.address, settings.tls) == (address, tls)
+    assert (settings.addresses, settings.tls) == ((address,), tls)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from broker.deploy.embedded import EmbeddedBroker
+from broker.deploy.embedded import EmbeddedBroker, installed
+from broker.deploy.nats_cluster import NatsCluster
+from broker.deploy.processes import found_program
 from broker.protocol.messages import ModelAnnouncement
 from edge_agent.effects import Model
 from firmware_bridge.recording import RecordedSession, Segment
@@ -37,7 +39,7 @@ class Federation:
     """
 
     directory: Path
-    url: str
+    urls: tuple[str, ...]
     watch: Watch
     versions: list[int] = field(default_factory=list)
     cast: Cast = field(init=False)
@@ -94,7 +96,7 @@ class Federation:
 
     def _shared(self, name: str) -> dict[str, object]:
         state_dir = str(self.directory / f"{name}-state")
-        broker = {"url": self.url, "keepalive_s": 5}
+        broker = {"urls": list(self.urls), "keepalive_s": 5}
         return {
             "population": POPULATION,
             "model": MODEL,
@@ -104,7 +106,9 @@ class Federation:
 
 
 @contextlib.asynccontextmanager
-async def federation(directory: Path, broker: EmbeddedBroker) -> AsyncIterator[Federation]:
+async def federation(
+    directory: Path, broker: EmbeddedBroker | NatsCluster
+) -> AsyncIterator[Federation]:
     """Yield a federation without any process yet."""
     versions: list[int] = []
 
@@ -113,7 +117,7 @@ async def federation(directory: Path, broker: EmbeddedBroker) -> AsyncIterator[F
         versions.append(model.version)
 
     observer = Observer(POPULATION, load_artifact(MODEL).spec.parameters, seen)
-    fed = Federation(directory, broker.url, Watch(broker.url, observer), versions)
+    fed = Federation(directory, broker.urls, Watch(broker.urls, observer), versions)
     try:
         yield fed
     finally:
@@ -140,17 +144,32 @@ def all_in(gateways: Gateways, names: list[str], version: int) -> bool:
     return all(name in gateways and (gateways[name].version or -1) >= version for name in names)
 
 
-@pytest.fixture(params=["mosquitto", "amqtt"])
+@pytest.fixture(params=["mosquitto", "amqtt", "nats"])
 def broker(request, tmp_path):
-    """A broker of each kind that is installed."""
-    from broker.deploy.embedded import BrokerError, installed
-
-    if request.param not in installed():
+    """A broker or cluster of each kind that is installed."""
+    if request.param == "nats":
+        yield from _running(_cluster(tmp_path))
+    elif request.param not in installed():
         pytest.skip(f"{request.param} is not installed")
-    broker = EmbeddedBroker(tmp_path / "broker", request.param)
+    else:
+        yield from _running(EmbeddedBroker(tmp_path / "broker", request.param))
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A cluster of nats-server."""
+    yield from _running(_cluster(tmp_path))
+
+
+def _cluster(tmp_path):
+    if found_program("nats-server") is None:
+        pytest.skip("nats-server is not installed")
+    return NatsCluster(tmp_path / "cluster")
+
+
+def _running(broker):
     try:
         broker.start()
-    except BrokerError as error:
-        pytest.fail(str(error))
-    yield broker
-    broker.stop()
+        yield broker
+    finally:
+        broker.stop()

@@ -34,6 +34,30 @@ def test_a_gateway_and_the_aggregator_are_killed_in_the_middle_of_a_round(tmp_pa
     assert _folded(tmp_path) == [(n, 3) for n in range(1, ROUNDS + 2)]
 
 
+def test_a_node_of_the_cluster_is_killed_in_the_middle_of_a_round(tmp_path, cluster):
+    async def scenario() -> None:
+        async with federation(tmp_path, cluster) as fed:
+            for seed, name in enumerate(GATEWAYS):
+                fed.start_gateway(name, seed)
+            aggregator = fed.start_aggregator(
+                rounds=ROUNDS,
+                min_gateways=len(GATEWAYS),
+                min_reports=len(GATEWAYS),
+                # What the node had under way comes again after its ack_wait of 30 s.
+                deadline_s=300,
+            )
+            await fed.until(lambda seen: _training(seen, "gw-1", 0))
+            cluster.kill_node(0)
+            await fed.until(lambda seen: _training(seen, "gw-1", 1))
+            await asyncio.to_thread(cluster.start_node, 0)
+            await asyncio.wait_for(aggregator, LIMIT_S)
+            await fed.until(lambda seen: all_in(seen, GATEWAYS, ROUNDS))
+
+    asyncio.run(scenario())
+    # Every gateway's update of every round, each once: none was lost with the node.
+    assert _folded(tmp_path) == [(n, 3) for n in range(1, ROUNDS + 2)]
+
+
 def _training(seen, name: str, version: int) -> bool:
     presence = seen.get(name)
     return (

@@ -31,7 +31,7 @@ def is_alive(pid: int) -> bool:
 
 def test_it_accepts_connections_on_the_loopback_alone(broker: EmbeddedBroker) -> None:
     settings = BrokerSettings(broker.url)
-    assert settings.address == ("127.0.0.1", broker.port)
+    assert settings.addresses == (("127.0.0.1", broker.port),)
     assert settings.credentials() is not None
     assert accepts(broker.port)
     with socket.socket(socket.AF_INET) as other:
