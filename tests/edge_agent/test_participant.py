@@ -780,7 +780,7 @@ def test_nothing_is_believed_before_the_aggregators_key_is_known(opened: Open) -
     (noted,) = of(effects, Note)
     assert noted.level == logging.WARNING
     assert AGGREGATOR.public.hex() in noted.text
-    assert blob_filters(effects, Subscribe) == [TOPICS.blob(reference(3).digest)]
+    assert blob_filters(effects, Subscribe) == chunk_topics(3)
     assert len(of(give(gateway, 3), StartWork)) == 1
 
 

@@ -47,7 +47,7 @@ def write(tmp_path):
 
 def test_reads_tables_arrays_and_defaults(write):
     settings = load(write(GOOD), AgentSettings)
-    assert settings.broker.address == ("broker.example.org", 8883)
+    assert settings.broker.addresses == (("broker.example.org", 8883),)
     assert [(s.name, s.baudrate) for s in settings.sensor] == [("watch", 0), ("strap", 9600)]
     assert settings.alert.classes == ("PEN",)
     assert settings.alert.min_probability == 1.0
