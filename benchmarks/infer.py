@@ -35,7 +35,7 @@ DATA = Path(__file__).parents[1].parent / "shared" / "data"
 EPOCHS = {"mitbih": 6, "glucose": 8, "digits": 30, "shapes": 25, "umafall": 60, "heart": 40}
 USUAL_EPOCHS = 30
 MOST_EXAMPLES = 24_000
-RATES = {"heart": 0.01, "glucose": 0.01, "shapes": 0.05, "digits": 0.05}
+RATES = {"heart": 0.01, "mitbih": 0.01, "glucose": 0.01, "shapes": 0.05, "digits": 0.05}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import ParamSpec
 from broker.keys import KEY_FILE, load_or_make_seed
 from broker.link import MqttLink, steady_unix_s
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
-from broker.protocol.messages import GatewayState
+from broker.protocol.messages import GatewayState, Mode
 from broker.protocol.signing import Ed25519Signer
 from edge_agent.alerts import Alert, AlertLog, AlertRule
 from edge_agent.census import Census
@@ -45,9 +45,10 @@ from firmware_bridge.errors import RecordingError, SourceError
 from firmware_bridge.quality import Reason
 from firmware_bridge.source import Source
 from models.artifact import Artifact
+from models.coordinates import touched_by_mode
 from models.errors import ModelError
+from models.partial import learner_of
 from models.spec import CLASSIFICATION
-from models.trainable import TrainableModel
 
 _LOG = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -92,6 +93,8 @@ class Agent:
             bytes.fromhex(artifact.spec.digest),
             artifact.spec.parameters,
             settings.chunk_bytes,
+            settings.tier,
+            touched_by_mode(artifact.spec),
         )
         signer = Ed25519Signer(load_or_make_seed(self._state / KEY_FILE))
         owner = f"{settings.population}/{settings.gateway}"
@@ -361,11 +364,11 @@ class Agent:
         )
 
     @contextmanager
-    def _open_trainer(self) -> Iterator[Trainer]:
+    def _open_trainer(self, mode: Mode) -> Iterator[Trainer]:
         # A connection of its own: training reads while the loop goes on writing.
         path = self._state / "training.sqlite"
         with closing(self._open_examples()) as examples, closing(CheckpointStore(path)) as kept:
-            yield Trainer(TrainableModel(self._artifact), examples, kept)
+            yield Trainer(learner_of(self._artifact, mode), examples, kept)
 
     async def _say_goodbye(self) -> None:
         if self._link is not None:

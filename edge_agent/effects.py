@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
-from broker.protocol.messages import Plan
+from broker.protocol.messages import Mode, Plan
+from models.coordinates import Coordinates
 from models.normalisation import Normalisation
 
 
@@ -37,12 +39,14 @@ class StartWork:
     Attributes:
         seed: of what is random in this gateway's work for this plan.
         correction: float32[P] added to every gradient, or ``None``.
+        mode: which layers to train.
     """
 
     plan: Plan
     model: Model | None
     seed: tuple[int, int]
     correction: NDArray[np.float32] | None = None
+    mode: Mode = Mode.FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ class Identity:
         artifact: SHA-256 of the training artifact that it holds.
         parameters: P, the length of the artifact's parameter vector.
         chunk_bytes: bytes of a chunk of its uploads.
+        tier: what its machine can do; a plan says in which mode such gateways train.
+        touched: the modes beside full that the artifact has, and what they change.
     """
 
     population: str
@@ -85,3 +91,5 @@ class Identity:
     artifact: bytes
     parameters: int
     chunk_bytes: int = 32 * 1024
+    tier: str = Mode.FULL
+    touched: Mapping[str, Coordinates] = field(default_factory=dict)

@@ -69,6 +69,8 @@ class AgentSettings:
         state_dir: where examples, journal, alerts and the secret key are kept.
         aggregator_key: the aggregator's public key, 64 hexadecimal digits; the first one that is
             met is trusted when empty.
+        tier: what this machine can do, in a word; plans say which layers such gateways train. The
+            aggregator knows ``"full"``, ``"head"`` and ``"sparse"`` unless it is told otherwise.
         example_capacity: windows kept at most.
         chunk_bytes: bytes of a chunk of an upload; small ones lose less on a bad link.
         journal_bytes: updates that may wait for their receipt; when full the oldest goes.
@@ -89,12 +91,13 @@ class AgentSettings:
     eligibility: EligibilitySettings = field(default_factory=EligibilitySettings)
     check: CheckSettings = field(default_factory=CheckSettings)
     aggregator_key: str = ""
+    tier: str = "full"
     example_capacity: int = 4096
     chunk_bytes: int = 32 * 1024
     journal_bytes: int = 64 * 1024 * 1024
 
     def __post_init__(self) -> None:
-        for key in ("population", "gateway"):
+        for key in ("population", "gateway", "tier"):
             require_topic_name(key, getattr(self, key))
         names = [sensor.name for sensor in self.sensor]
         if len(set(names)) != len(names):

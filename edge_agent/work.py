@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from broker.protocol.compression import codec, codec_names
 from broker.protocol.messages import (
     BlobReference,
+    Mode,
     Plan,
     PlanKind,
     UpdateId,
@@ -85,7 +86,8 @@ class PlanWork:
         if plan.kind is PlanKind.TRAIN and model is None:
             return []
         self._working = plan.plan
-        return [StartWork(plan, model, self._seed(plan), self._correction(plan, model))]
+        correction = self._correction(plan, model)
+        return [StartWork(plan, model, self._seed(plan), correction, self._mode(plan))]
 
     def worked(self, plan: Plan, result: Trained | Summed) -> bool:
         """Write an update of the work, unless another plan has overtaken it.
@@ -127,7 +129,7 @@ class PlanWork:
         return [StopWork(plan.plan), Note(f"plan {plan.plan} given up: {why}")]
 
     def _correction(self, plan: Plan, model: Model | None) -> NDArray[np.float32] | None:
-        if model is None or not plan.training.scaffold:
+        if model is None or not self._corrects(plan):
             return None
         variate = self._journal.control_variate()
         return None if variate is None else variate.correction(model.version, model.parameters)
@@ -135,7 +137,7 @@ class PlanWork:
     def _variate(self, plan: Plan, result: Trained) -> ControlVariate | None:
         model = None if plan.model is None else self._shelf.held(plan.model)
         reach = reach_of(plan.training, result.steps)
-        if model is None or not plan.training.scaffold or reach <= 0:
+        if model is None or not self._corrects(plan) or reach <= 0:
             return None
         correction = self._correction(plan, model)
         return control_variate(plan.version, model.parameters, result.delta, correction, reach)
@@ -144,7 +146,7 @@ class PlanWork:
         loss, variate = 0.0, None
         if isinstance(result, Trained):
             generator = np.random.default_rng((*self._seed(plan), 1))
-            payload = codec(plan.codec).compress(result.delta, generator)
+            payload = codec(plan.codec).compress(self._sent(plan, result.delta), generator)
             loss, variate = result.loss, self._variate(plan, result)
         else:
             payload = encode_sums(result.sums)
@@ -155,8 +157,23 @@ class PlanWork:
             result.num_examples,
             loss,
             refer(payload, self._identity.chunk_bytes),
+            self._mode(plan) if isinstance(result, Trained) else Mode.FULL,
         )
         self._journal.add_update(offer, payload, variate)
+
+    def _mode(self, plan: Plan) -> Mode:
+        """What to train; all where the artifact has no such mode, for it would be the same."""
+        mode = plan.training.mode_of(self._identity.tier)
+        return mode if mode in self._identity.touched else Mode.FULL
+
+    def _sent(self, plan: Plan, delta: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The coordinates of float32[P] that were touched."""
+        mode = self._mode(plan)
+        return delta if mode is Mode.FULL else self._identity.touched[mode].take(delta)
+
+    def _corrects(self, plan: Plan) -> bool:
+        """A control variate is of the whole gradient, which only training all layers knows."""
+        return plan.training.scaffold and self._mode(plan) is Mode.FULL
 
     def _seed(self, plan: Plan) -> tuple[int, int]:
         return plan.seed, crc32(self._identity.gateway.encode())

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 
 import numpy as np
 
-from broker.protocol.messages import PlanKind
+from broker.protocol.messages import Mode, PlanKind
 from edge_agent.effects import StartWork
 from edge_agent.memory import give_memory_back
 from edge_agent.trainer import Summed, Trained, Trainer
@@ -20,11 +20,11 @@ class Worker:
     """Runs one plan at a time.
 
     Args:
-        open_trainer: opens the training graph and the examples for one plan, in the thread. Both
+        open_trainer: opens a mode's graph and the examples for one plan, in the thread. Both
             are let go of in between: a gateway is idle most of its life.
     """
 
-    def __init__(self, open_trainer: Callable[[], AbstractContextManager[Trainer]]) -> None:
+    def __init__(self, open_trainer: Callable[[Mode], AbstractContextManager[Trainer]]) -> None:
         self._open_trainer = open_trainer
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="trainer")
         self._closed = threading.Event()
@@ -53,7 +53,7 @@ class Worker:
         try:
             if self._stops(plan):
                 return None
-            with self._open_trainer() as trainer:
+            with self._open_trainer(work.mode) as trainer:
                 return perform(trainer, work, lambda: self._stops(plan))
         finally:
             self._stopped.discard(plan)

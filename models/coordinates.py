@@ -44,6 +44,11 @@ class Coordinates:
             vector[block.slice] = part[place.slice]
 
 
+def touched_by_mode(spec: ModelSpec) -> dict[str, Coordinates]:
+    """What each mode that the model has beside `full` changes."""
+    return {mode.name: touched(spec, mode.name) for mode in spec.modes}
+
+
 def touched(spec: ModelSpec, mode_name: str) -> Coordinates:
     """What training in this mode changes.
 

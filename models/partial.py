@@ -18,6 +18,7 @@ from models.examples import checked_examples
 from models.int8 import Int8Features
 from models.spec import INPUT, RECONSTRUCTION, ModelSpec, TrainingMode
 from models.step_graph import StepGraph
+from models.trainable import TrainableModel
 from models.truth import checked_truth
 from models.vector import checked_vector
 
@@ -110,3 +111,12 @@ class PartialModel:
                 raise ParameterError(f"y must be {size} examples, not {len(y)}")
             return checked_examples(self.spec, y)
         return checked_truth(self.spec, y, size)
+
+
+def learner_of(artifact: Artifact, mode_name: str) -> TrainableModel | PartialModel:
+    """What trains in a mode; all layers in one that the artifact does not have.
+
+    Raises ArtifactError if the runtime refuses the graph.
+    """
+    mode = artifact.spec.mode(mode_name)
+    return TrainableModel(artifact) if mode is None else PartialModel(artifact, mode)

@@ -6,16 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker.aggregator.errors import RoundError
+from models.coordinates import Coordinates
 
 
 class WeightedMean:
     """FedAvg: the mean of the deltas weighted by num_examples (McMahan et al. 2017, alg. 1).
+
+    An update that touched some coordinates counts for those alone: each coordinate is the mean of
+    the updates that touched it, and one that nobody touched stays.
 
     Sums are float64[P], so that the order of arrival changes nothing that float32 can show.
     """
 
     def __init__(self, parameters: int) -> None:
         self._sum = np.zeros(parameters, np.float64)
+        self._partial: NDArray[np.float64] | None = None
         self.weight = 0
         self.updates = 0
 
@@ -25,15 +30,29 @@ class WeightedMean:
         self.weight += num_examples
         self.updates += 1
 
+    def add_part(self, part: NDArray[np.float32], num_examples: int, places: Coordinates) -> None:
+        """Fold the float32[places.size] coordinates of a delta that its gateway touched."""
+        if self._partial is None:
+            self._partial = np.zeros_like(self._sum)
+        for block, place in zip(places.blocks, places.layout, strict=True):
+            self._sum[block.slice] += part[place.slice].astype(np.float64) * num_examples
+            self._partial[block.slice] += num_examples
+        self.updates += 1
+
     def apply(self, base: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return base float32[P] plus the weighted mean delta.
 
         Raises:
             RoundError: nothing was folded.
         """
-        if not self.weight:
+        if not self.updates:
             raise RoundError("nothing was folded")
-        return (base + self._sum / self.weight).astype(np.float32)
+        if self._partial is None:
+            return (base + self._sum / self.weight).astype(np.float32)
+        weight = self._partial + self.weight
+        # A coordinate that nobody touched has a sum of 0, and stays.
+        mean: NDArray[np.float64] = self._sum / np.maximum(weight, 1)
+        return (base + mean).astype(np.float32)
 
 
 class Sum:

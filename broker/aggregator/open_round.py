@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,8 +11,9 @@ from broker.aggregator.fold import Sum, WeightedMean
 from broker.aggregator.rounds import Round
 from broker.protocol.compression import codec, max_payload_bytes
 from broker.protocol.errors import RemoteProtocolError
-from broker.protocol.messages import PlanKind, UpdateOffer
+from broker.protocol.messages import Mode, PlanKind, UpdateOffer
 from broker.protocol.statistics import decode_sums
+from models.coordinates import Coordinates
 from models.errors import ParameterError
 from models.normalisation import ChannelSums, Normalisation
 
@@ -22,12 +25,20 @@ class OpenRound:
         round_: the round, in state OPEN.
         parameters: P, the length of a delta.
         channels: C, the length of the normalisation.
+        touched: what the modes beside full change.
     """
 
-    def __init__(self, round_: Round, parameters: int, channels: int) -> None:
+    def __init__(
+        self,
+        round_: Round,
+        parameters: int,
+        channels: int,
+        touched: Mapping[str, Coordinates] | None = None,
+    ) -> None:
         self.round = round_
         self._parameters = parameters
         self._channels = channels
+        self._touched = touched or {}
         self._mean = WeightedMean(parameters)
         self._sums = Sum(3 * channels)
         self._statistics = round_.plan.kind is PlanKind.STATISTICS
@@ -48,13 +59,10 @@ class OpenRound:
             return f"codec {offer.codec!r}, the plan says {plan.codec!r}"
         if offer.num_examples < plan.min_examples:
             return f"{offer.num_examples} examples, the plan asks for {plan.min_examples}"
-        limit = 24 * self._channels if self._statistics else max_payload_bytes(self._parameters)
-        if offer.payload.size > limit:
-            return f"{offer.payload.size} bytes, at most {limit} are needed"
-        return ""
+        return self._mode_refusal(offer) or self._size_refusal(offer)
 
     def decode(self, offer: UpdateOffer, payload: bytes) -> NDArray[np.float32 | np.float64]:
-        """Read an update's vector: float32[P], or float64[3C] of sums.
+        """Read an update's vector: float32 of what was touched, or float64[3C] of sums.
 
         Raises:
             RemoteProtocolError: the payload is not what the codec writes.
@@ -66,14 +74,41 @@ class OpenRound:
             except ParameterError as error:
                 raise RemoteProtocolError("update", "payload", error.reason) from error
             return sums
-        return codec(offer.codec).decompress(payload, self._parameters)
+        return codec(offer.codec).decompress(payload, self._size(offer))
 
     def fold(self, offer: UpdateOffer, vector: NDArray[np.float32 | np.float64]) -> None:
         """Fold one update that is durable."""
         if self._statistics:
             self._sums.add(vector.astype(np.float64))
-        else:
+        elif offer.mode is Mode.FULL:
             self._mean.add(vector.astype(np.float32), offer.num_examples)
+        else:
+            places = self._touched[offer.mode]
+            self._mean.add_part(vector.astype(np.float32), offer.num_examples, places)
+
+    def _mode_refusal(self, offer: UpdateOffer) -> str:
+        if offer.mode is Mode.FULL:
+            return ""
+        asked = {found.mode for found in self.round.plan.training.modes}
+        if self._statistics or offer.mode not in asked or offer.mode not in self._touched:
+            return f"mode {offer.mode!r} was not asked for"
+        return ""
+
+    def _size_refusal(self, offer: UpdateOffer) -> str:
+        limit = 24 * self._channels
+        if not self._statistics:
+            limit = max_payload_bytes(self._size(offer))
+        return (
+            f"{offer.payload.size} bytes, at most {limit} are needed"
+            if offer.payload.size > limit
+            else ""
+        )
+
+    def _size(self, offer: UpdateOffer) -> int:
+        """How many coordinates an update has."""
+        if offer.mode is Mode.FULL:
+            return self._parameters
+        return self._touched[offer.mode].size
 
     def normalisation(self) -> Normalisation:
         """Return the normalisation of all the examples that were summed."""

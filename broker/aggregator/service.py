@@ -28,6 +28,7 @@ from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.signing import Ed25519Signer
 from broker.settings import BrokerSettings
 from models.artifact import Artifact
+from models.coordinates import touched_by_mode
 from models.spec import Role
 
 _LOG = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ def task_of(artifact: Artifact) -> Task:
         len(spec.channels),
         spec.normalisation,
         tuple(block.slice for block in spec.layout if block.role is Role.RANGE),
+        touched_by_mode(spec),
     )
 
 

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 
 from broker.protocol.compression import DEFAULT_CODEC, codec
 from broker.protocol.errors import LocalProtocolError
-from broker.protocol.messages import MAX_CHUNK_BYTES, MAX_COHORT, TrainingPlan
+from broker.protocol.messages import (
+    MAX_CHUNK_BYTES,
+    MAX_COHORT,
+    MAX_TIERS,
+    Mode,
+    TierMode,
+    TrainingPlan,
+)
 from broker.settings import BrokerSettings, SettingError, require_range, require_topic_name
 
 SCHEDULES = ("constant", "cosine")
@@ -47,6 +54,26 @@ class RoundSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TierSettings:
+    """Gateways of a capability tier, and what they train.
+
+    Attributes:
+        tier: as the gateways' own settings name it.
+        mode: ``"full"``, ``"head"`` or ``"sparse"``; see docs/models.md.
+    """
+
+    tier: str
+    mode: str
+
+    def __post_init__(self) -> None:
+        require_topic_name("training.tiers.tier", self.tier)
+        if self.mode not in tuple(Mode):
+            raise SettingError(
+                "training.tiers.mode", f"{self.mode!r} is not one of {', '.join(Mode)}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingSettings:
     """What a plan asks of local training: epochs over the examples, SGD with momentum.
 
@@ -64,6 +91,7 @@ class TrainingSettings:
         server_momentum: share of a version's step that the next one takes again; see
             :mod:`broker.aggregator.server_momentum`.
         codec: of the updates; see :mod:`broker.protocol.compression`.
+        tiers: what gateways of which tier train; a tier that is not there trains all.
     """
 
     local_epochs: int = 1
@@ -76,6 +104,10 @@ class TrainingSettings:
     scaling: float = 0.1
     server_momentum: float = 0.6
     codec: str = DEFAULT_CODEC
+    tiers: tuple[TierSettings, ...] = (
+        TierSettings("head", Mode.HEAD),
+        TierSettings("sparse", Mode.SPARSE),
+    )
 
     def __post_init__(self) -> None:
         require_range("training.local_epochs", self.local_epochs, 1, 10_000)
@@ -89,6 +121,10 @@ class TrainingSettings:
         require_range("training.rotation_deg", self.rotation_deg, 0, 180)
         require_range("training.scaling", self.scaling, 0, 1)
         require_range("training.server_momentum", self.server_momentum, 0, 0.9999)
+        if len({found.tier for found in self.tiers}) != len(self.tiers):
+            raise SettingError("training.tiers", "a tier is named twice")
+        if len(self.tiers) > MAX_TIERS:
+            raise SettingError("training.tiers", f"{len(self.tiers)}, at most {MAX_TIERS}")
         try:
             codec(self.codec)
         except LocalProtocolError as error:
@@ -104,6 +140,7 @@ class TrainingSettings:
             self.scaffold,
             self.rotation_deg,
             self.scaling,
+            tuple(TierMode(found.tier, Mode(found.mode)) for found in self.tiers),
         )
 
     def learning_rate_at(self, done: int, rounds: int) -> float:

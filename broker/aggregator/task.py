@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.coordinates import Coordinates
 from models.normalisation import Normalisation
 
 
@@ -20,6 +22,7 @@ class Task:
         channels: C, the length of the normalisation.
         normalisation: known beforehand, or ``None`` to ask the first cohort for sums.
         ranges: where the parameters hold ranges of activations instead of weights.
+        touched: the training modes that the artifact has beside full, and what they change.
     """
 
     artifact: bytes
@@ -27,3 +30,4 @@ class Task:
     channels: int
     normalisation: Normalisation | None
     ranges: tuple[slice, ...] = ()
+    touched: Mapping[str, Coordinates] = field(default_factory=dict)

@@ -22,6 +22,7 @@ MAX_PARAMETERS = 16_000_000
 # With its envelope a chunk stays within 128 KiB, the smallest common broker limit (AWS IoT Core).
 MAX_CHUNK_BYTES = 128 * 1024 - 256
 MAX_BLOB_BYTES = 4 * MAX_PARAMETERS + 65_536
+MAX_TIERS = 16
 MAX_CHANNELS = 1024
 # The largest blob in chunks of 1 KiB. Who cuts finer would make us count pieces, not bytes.
 MAX_CHUNKS = 65_536
@@ -96,11 +97,28 @@ class BlobReference:
         return -(-self.size // self.chunk_bytes)
 
 
+class Mode(StrEnum):
+    """Which of a model's layers a gateway trains."""
+
+    FULL = "full"  # all
+    HEAD = "head"  # the last, on what int8 inference of the others gives
+    SPARSE = "sparse"  # those that the artifact names (after Lin et al. 2022, arXiv:2206.15472)
+
+
+@dataclass(frozen=True, slots=True)
+class TierMode:
+    """Gateways of a capability tier train in this mode."""
+
+    tier: Name
+    mode: Mode
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
     """How to train locally: FedAvg (McMahan et al. 2017).
 
     Attributes:
+        modes: what gateways of which tier train; a tier that is not there trains all.
         mu: weight of FedProx's proximal term (Li et al. 2020); 0 is none.
         scaffold: correct each step for how this gateway's gradient differs from the others'
             (Karimireddy et al. 2020), as far as the gateway can tell.
@@ -115,6 +133,11 @@ class TrainingPlan:
     scaffold: bool = False
     rotation_deg: Annotated[float, Bound(0, 180)] = 0.0
     scaling: Annotated[float, Bound(0, 1)] = 0.0
+    modes: Annotated[tuple[TierMode, ...], Bound(0, MAX_TIERS)] = ()
+
+    def mode_of(self, tier: str) -> Mode:
+        """What gateways of a tier train."""
+        return next((found.mode for found in self.modes if found.tier == tier), Mode.FULL)
 
 
 @message_type("plan")
@@ -238,13 +261,18 @@ class AggregatorPresence:
 @message_type("update-offer")
 @dataclass(frozen=True, slots=True)
 class UpdateOffer:
-    """The envelope of an update whose payload travels as chunks of ``payload``."""
+    """The envelope of an update whose payload travels as chunks of ``payload``.
+
+    Attributes:
+        mode: what was trained; the payload holds only the coordinates that it touches.
+    """
 
     update: UpdateId
     codec: Name
     num_examples: Annotated[int, Bound(1, 2**40)]
     loss: Annotated[float, Bound(-1e30, 1e30)]
     payload: BlobReference
+    mode: Mode = Mode.FULL
 
 
 @message_type("want")

@@ -98,6 +98,13 @@ def add_parser(commands: Commands) -> None:
         help="share of the last version's step that the next one takes again (%(default)s)",
     )
     add("--codec", default="default", help="of the updates: none, q8 or default (%(default)s)")
+    add(
+        "--tiers",
+        type=_tiers,
+        default=(),
+        metavar="TIER=SHARE,..",
+        help="weaker gateways, such as head=0.5: half of them train the last layer alone",
+    )
     add("--seed", type=whole(0, 2**40), default=0, metavar="S", help="(%(default)s)")
     add(
         "--processes",
@@ -199,6 +206,7 @@ def run(options: argparse.Namespace) -> int:
             seed=options.seed,
             processes=options.processes,
             with_baselines=options.baselines,
+            tiers=options.tiers,
             link=link,
         ),
         _say_row,
@@ -220,6 +228,20 @@ def _say_row(row: dict[str, Any]) -> None:
         f"{row['downlink_bytes'] / 1024:>8.1f}  {row['seconds']:>7.2f}{took}{state}",
         flush=True,
     )
+
+
+def _tiers(text: str) -> tuple[tuple[str, float], ...]:
+    """ "head=0.5,sparse=0.25" -> tiers and shares, which together are at most 1."""
+    found = []
+    for part in text.split(","):
+        tier, _, share = part.partition("=")
+        try:
+            found.append((tier.strip(), float(share)))
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{part!r} is not like head=0.5") from None
+    if not all(tier and 0 < share <= 1 for tier, share in found) or sum(s for _, s in found) > 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: shares are above 0 and together at most 1")
+    return tuple(found)
 
 
 def _figures(score: dict[str, Any]) -> str:

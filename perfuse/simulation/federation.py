@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from broker.aggregator.settings import AggregatorSettings
 from broker.aggregator.task import Task
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.loopback import LoopbackBroker
+from broker.protocol.messages import Mode
 from broker.protocol.model_blob import unpack_model
 from edge_agent.effects import Effect as GatewayEffect
 from edge_agent.effects import Identity, StartWork
@@ -61,6 +62,7 @@ class Federation:
         task: what is trained.
         counts: gateway -> how many examples it has.
         perform: does jobs; results in the order of the jobs.
+        tiers: gateway -> capability tier; who is not there can train all.
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class Federation:
         task: Task,
         counts: dict[str, int],
         perform: Callable[[list[Job]], list[Result | None]],
+        tiers: Mapping[str, str] | None = None,
     ) -> None:
+        self._tiers = tiers or {}
         self._settings = settings
         self._task = task
         self._counts = counts
@@ -139,6 +143,8 @@ class Federation:
             self._task.artifact,
             self._task.initial.size,
             self._settings.chunk_bytes,
+            self._tiers.get(name, Mode.FULL),
+            self._task.touched,
         )
         owner = f"{self._settings.population}/{name}"
         journal = Journal(":memory:", owner, self._task.artifact)

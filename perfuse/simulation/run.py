@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from broker.aggregator.service import task_of
 from broker.aggregator.settings import AggregatorSettings, RoundSettings, TrainingSettings
 from broker.protocol.messages import MAX_COHORT
@@ -69,6 +71,8 @@ class SimulationOptions:
     processes: int
     with_baselines: bool
     link: LinkOptions | None = None
+    tiers: tuple[tuple[str, float], ...] = ()
+    """Capability tiers, and what share of the clients each has; the rest can train all."""
 
 
 def simulate(options: SimulationOptions, said: Callable[[Row], None]) -> dict[str, Any]:
@@ -147,7 +151,8 @@ def _federation(
     settings, task, counts = _settings(options, clients), task_of(artifact), workforce.counts()
     link = options.link
     if link is None:
-        return Federation(settings, task, counts, workforce.perform)
+        tiers = _tiers(options, sorted(counts))
+        return Federation(settings, task, counts, workforce.perform, tiers)
     labour = Labour(workforce.perform, artifact.spec.batch_size, link.step_ms)
     return LinkedFederation(settings, task, counts, labour, PROFILES[link.profile], options.seed)
 
@@ -182,6 +187,17 @@ def _link_report(options: SimulationOptions, link: LinkOptions, clients: int) ->
     min_gateways, min_reports = _enough(link, min(options.cohort, clients), clients)
     chosen = {"min_gateways": min_gateways, "min_reports": min_reports}
     return asdict(link) | chosen | {"seed": options.seed, "wire_bytes": _WIRE_BYTES}
+
+
+def _tiers(options: SimulationOptions, clients: list[str]) -> dict[str, str]:
+    """Client -> tier, drawn with the seed."""
+    order = np.random.default_rng((options.seed, 1)).permutation(clients).tolist()
+    found: dict[str, str] = {}
+    for tier, share in options.tiers:
+        count = round(share * len(clients))
+        found |= dict.fromkeys(order[:count], tier)
+        order = order[count:]
+    return found
 
 
 def _row(end: RoundEnd, score: dict[str, float | None], seconds: float) -> Row:

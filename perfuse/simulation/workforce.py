@@ -10,12 +10,14 @@ from types import TracebackType
 
 import numpy as np
 
+from broker.protocol.messages import Mode
 from edge_agent.effects import StartWork
 from edge_agent.examples import ExampleStore, truth_of
 from edge_agent.trainer import Summed, Trained, Trainer
 from edge_agent.windows import Window
 from edge_agent.worker import perform
 from models.artifact import load_artifact
+from models.partial import PartialModel, learner_of
 from models.spec import CLASSIFICATION
 from models.trainable import TrainableModel
 from perfuse.simulation.dataset import Dataset, load_dataset
@@ -25,16 +27,20 @@ Result = Trained | Summed
 
 
 class Bench:
-    """The gateways of one process: a store each, and one interpreter for all of them."""
+    """The gateways of one process: a store each, and one interpreter a training mode."""
 
     def __init__(self, model: str, dataset: Dataset, clients: Sequence[str]) -> None:
-        self._model = TrainableModel(load_artifact(model))
+        self._artifact = load_artifact(model)
+        self._model = TrainableModel(self._artifact)
+        self._learners: dict[str, TrainableModel | PartialModel] = {Mode.FULL: self._model}
         self._stores = {name: _store(self._model, dataset.of((name,))) for name in clients}
 
     def perform(self, job: Job) -> Result | None:
         """Do what a plan asks of one gateway."""
         gateway, work = job
-        return perform(Trainer(self._model, self._stores[gateway]), work)
+        if work.mode not in self._learners:
+            self._learners[work.mode] = learner_of(self._artifact, work.mode)
+        return perform(Trainer(self._learners[work.mode], self._stores[gateway]), work)
 
     def count(self, gateway: str) -> int:
         """Return how many examples a gateway can train on."""

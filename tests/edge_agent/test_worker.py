@@ -55,7 +55,7 @@ class Steps:
         self.error: Exception | None = None
 
     @contextmanager
-    def open(self) -> Iterator[Any]:
+    def open(self, mode: object = None) -> Iterator[Any]:
         self.opened += 1
         try:
             yield self

@@ -221,3 +221,19 @@ def test_the_command_prints_rounds_and_writes_the_report(data, tmp_path, capsys)
     ]
     assert [line.split()[0] for line in lines[1:4]] == ["0", "1", "2"]
     assert json.loads(report.read_text())["final"]["version"] == 2
+
+
+@pytest.mark.parametrize("mode", ["head", "sparse"])
+def test_weaker_gateways_take_part_with_smaller_updates(data, mode):
+    """A population in which some train the last layers learns, and spends fewer bytes."""
+    model = {"model": "heart-mlp", "rounds": 6}
+    training = TrainingSettings(local_epochs=3, learning_rate=0.05, codec="none")
+    strong = simulate(options(data, training=training, **model), lambda row: None)
+    mixed = simulate(
+        options(data, training=training, tiers=((mode, 0.5),), **model), lambda row: None
+    )
+    assert mixed["final"]["committed"]
+    assert mixed["final"]["reported"] == mixed["final"]["cohort"] == strong["final"]["cohort"]
+    assert mixed["final"]["uplink_bytes"] < 0.85 * strong["final"]["uplink_bytes"]
+    assert mixed["final"]["accuracy"] > mixed["rounds"][0]["accuracy"]
+    assert mixed["final"]["accuracy"] > 0.7

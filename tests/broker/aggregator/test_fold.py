@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from broker.aggregator.errors import RoundError
 from broker.aggregator.fold import Sum, WeightedMean
+from models.coordinates import Coordinates
+from models.spec import ParameterBlock, Role
 
 
 def updates(seed: int, count: int) -> list[tuple[np.ndarray, int]]:
@@ -63,3 +65,22 @@ def test_sums_add_up() -> None:
     total.add(np.array([0.5, -2.0]))
     assert total.total.tolist() == [1.5, 0.0]
     assert total.updates == 2
+
+
+def test_an_update_counts_for_the_coordinates_that_it_touched() -> None:
+    blocks = (
+        ParameterBlock("a.weight", (2,), 0, Role.WEIGHT),
+        ParameterBlock("b.weight", (2,), 2, Role.WEIGHT),
+        ParameterBlock("b.range", (1,), 4, Role.RANGE),
+    )
+    head = Coordinates(blocks[1:2])
+    ends = Coordinates((blocks[0], blocks[2]))
+    mean = WeightedMean(5)
+    mean.add_part(np.array([6, 9], np.float32), 2, head)
+    # Only what a head touches has moved.
+    assert mean.apply(np.ones(5, np.float32)).tolist() == [1, 1, 7, 10, 1]
+    mean.add(np.array([3, 3, 0, 0, 3], np.float32), 1)
+    mean.add_part(np.array([9, 9, 9], np.float32), 1, ends)
+    assert mean.updates == 3
+    # a and the range: (3 + 9) / 2; b: (2 * 6 + 0) / 3 and (2 * 9 + 0) / 3.
+    assert mean.apply(np.zeros(5, np.float32)).tolist() == [6, 6, 4, 6, 6]

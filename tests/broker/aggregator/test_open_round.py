@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,13 +13,17 @@ from broker.aggregator.rounds import Round, RoundState
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import (
     BlobReference,
+    Mode,
     Plan,
     PlanKind,
+    TierMode,
     TrainingPlan,
     UpdateId,
     UpdateOffer,
 )
 from broker.protocol.statistics import encode_sums
+from models.coordinates import Coordinates
+from models.spec import ParameterBlock, Role
 
 PLAN = Plan(
     1,
@@ -66,3 +72,39 @@ def test_sums_of_another_length_are_refused() -> None:
 def test_nothing_folded_gives_no_parameters() -> None:
     with pytest.raises(RoundError):
         OpenRound(Round(1, PLAN, 1, RoundState.OPEN), 2, 1).parameters(np.zeros(2, np.float32))
+
+
+HEAD = Coordinates((ParameterBlock("scores.weight", (2,), 3, Role.WEIGHT),))
+TRAIN = replace(
+    PLAN,
+    kind=PlanKind.TRAIN,
+    model=BlobReference(b"m" * 32, 1, 1),
+    codec="none",
+    training=TrainingPlan(1, 0.1, 0.9, 0.0, modes=(TierMode("small", Mode.HEAD),)),
+)
+
+
+def part(mode: Mode, size: int) -> UpdateOffer:
+    return replace(offer(size), codec="none", mode=mode)
+
+
+def test_a_head_moves_what_it_touched() -> None:
+    open_round = OpenRound(Round(1, TRAIN, 1, RoundState.OPEN), 5, 1, {Mode.HEAD: HEAD})
+    head, whole = part(Mode.HEAD, 8), part(Mode.FULL, 20)
+    for found, values in ((head, [1.0, 2.0]), (whole, [1.0, 1.0, 1.0, 3.0, 4.0])):
+        assert open_round.refusal(found) == ""
+        payload = np.array(values, "<f4").tobytes()
+        open_round.fold(found, open_round.decode(found, payload))
+    assert open_round.reported == 2
+    assert open_round.parameters(np.zeros(5, np.float32)).tolist() == [1, 1, 1, 2, 3]
+    with pytest.raises(RemoteProtocolError):
+        open_round.decode(head, np.zeros(5, "<f4").tobytes())
+
+
+def test_a_mode_that_was_not_asked_for_is_refused() -> None:
+    known = OpenRound(Round(1, TRAIN, 1, RoundState.OPEN), 5, 1, {Mode.HEAD: HEAD})
+    assert "not asked for" in known.refusal(part(Mode.SPARSE, 8))
+    unknown = OpenRound(Round(1, TRAIN, 1, RoundState.OPEN), 5, 1)
+    assert "not asked for" in unknown.refusal(part(Mode.HEAD, 8))
+    sums = OpenRound(Round(1, PLAN, 1, RoundState.OPEN), 5, 2, {Mode.HEAD: HEAD})
+    assert "not asked for" in sums.refusal(replace(offer(), mode=Mode.HEAD))

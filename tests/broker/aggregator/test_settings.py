@@ -11,6 +11,7 @@ from broker.aggregator.settings import (
     AggregatorSettings,
     RoundSettings,
     ServiceSettings,
+    TierSettings,
     TrainingSettings,
 )
 from broker.settings import SettingError
@@ -69,3 +70,18 @@ def test_the_cosine_schedule_falls_to_a_twentieth_and_stays() -> None:
 def test_without_an_end_the_rate_is_constant(rounds: int) -> None:
     assert TrainingSettings(learning_rate=0.1).learning_rate_at(5, rounds) == 0.1
     assert TrainingSettings(learning_rate=0.1, schedule="constant").learning_rate_at(5, 9) == 0.1
+
+
+@pytest.mark.parametrize(
+    ("tiers", "key"),
+    [
+        ([("a", "half")], "training.tiers.mode"),
+        ([("a/b", "head")], "training.tiers.tier"),
+        ([("a", "head"), ("a", "full")], "training.tiers"),
+        ([(f"t{n}", "head") for n in range(17)], "training.tiers"),
+    ],
+)
+def test_tiers_that_cannot_be_are_named(tiers: list[tuple[str, str]], key: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        TrainingSettings(tiers=tuple(TierSettings(*found) for found in tiers))
+    assert caught.value.key == key
