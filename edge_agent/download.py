@@ -31,6 +31,7 @@ class Download:
         self._assembly: Assembly | None = None
         self._asked: set[int] = set()
         self._retry_at = 0.0
+        self._patience_s = _RETRY_S
 
     @property
     def active(self) -> bool:
@@ -53,6 +54,7 @@ class Download:
         """Subscribe to missing chunks, which the broker then sends; when there is a link."""
         if self._assembly is None:
             return []
+        self._patience_s = _RETRY_S
         self._retry_at = now + _RETRY_S
         if not link:
             return []
@@ -65,7 +67,9 @@ class Download:
         """Go on over a new link: what was asked for comes by itself, or is asked for again soon."""
         if self._assembly is None or not link:
             return []
-        self._retry_at = now + (_SESSION_S if self._asked else _RETRY_S)
+        # Until it was asked again: some came by themselves, others may never have been heard of.
+        self._patience_s = _SESSION_S if self._asked else _RETRY_S
+        self._retry_at = now + self._patience_s
         return self._fill(self._assembly)
 
     def tick(self, now: float) -> list[Request]:
@@ -84,7 +88,7 @@ class Download:
         if topic != self._topics.blob_chunk(chunk.digest, chunk.index):
             raise RemoteProtocolError("chunk", "digest", "not the topic's")
         assembly.add(chunk)
-        self._retry_at = now + _RETRY_S
+        self._retry_at = now + self._patience_s
         requests: list[Request] = []
         if chunk.index in self._asked:
             self._asked.discard(chunk.index)

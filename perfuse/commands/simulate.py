@@ -126,7 +126,7 @@ def add_parser(commands: Commands) -> None:
 def _add_link(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "links",
-        "Put every gateway behind a link of its own, in virtual time. The report then says what "
+        "Put every gateway behind a link of its own, in virtual time. The report then says what\n"
         "each round took in seconds and on the wire.",
     )
     add = group.add_argument
