@@ -34,7 +34,7 @@ BLOB = pack_model(0, ARTIFACT, Normalisation((0.0,), (1.0,)), np.zeros(5, np.flo
 
 
 def plan(modes: tuple[TierMode, ...], scaffold: bool = False) -> Plan:
-    training = TrainingPlan(1, 0.1, 0.9, 0.0, scaffold, modes)
+    training = TrainingPlan(1, 0.1, 0.9, 0.0, scaffold, modes=modes)
     return Plan(1, "ward.1", PlanKind.TRAIN, ARTIFACT, 0, refer(BLOB, 512), ("g1",), "none",
                 training, 1, 2e6, 7)  # fmt: skip
 
