@@ -45,8 +45,17 @@ format: $(VENV)/.dev  ## let ruff write the code's layout
 benchmarks: $(VENV)/.dev  ## print what a gateway costs (see benchmarks/ for the others)
 	$(BIN)/python benchmarks/footprint.py
 
+.PHONY: nightly
+nightly: $(VENV)/.dev  ## what takes too long for every change: a day's replay, 200 sensors, WFDB
+	$(BIN)/python benchmarks/replay_soak.py
+	$(BIN)/python benchmarks/sensors.py
+	test -x $(VENV)-wfdb/bin/python || $(PYTHON) -m venv $(VENV)-wfdb
+	$(VENV)-wfdb/bin/python -m pip --disable-pip-version-check --quiet install \
+		--constraint requirements/constraints.txt --editable '.[wfdb]' pytest hypothesis
+	$(VENV)-wfdb/bin/python -m pytest tests/firmware_bridge/test_session_wfdb.py
+
 clean:  ## remove what these commands have made
-	rm -rf $(VENV) $(VENV)-other demo-run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-other $(VENV)-wfdb demo-run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The tests run against the brokers that people deploy; without them they run against amqtt alone.
 # Those of Bluetooth run against a message bus of their own; without dbus-daemon they are skipped.

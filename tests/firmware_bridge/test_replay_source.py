@@ -1,10 +1,13 @@
 import asyncio
 import math
+import tracemalloc
 from collections import Counter
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from firmware_bridge.errors import RecordingError
 from firmware_bridge.gatt.heart_rate import HeartRate
@@ -13,11 +16,14 @@ from firmware_bridge.raw_recording import REOPENED, RawFrame, RecordingHeader
 from firmware_bridge.raw_recording_file import RecordingWriter
 from firmware_bridge.recording import RecordedSession, Segment
 from firmware_bridge.recording_frames import segments_to_frames
-from firmware_bridge.replay_faults import FaultRates
+from firmware_bridge.replay_books import BookKeeper
+from firmware_bridge.replay_faults import FaultRates, Faults, parse_faults
+from firmware_bridge.replay_items import LineOutage, replay_items
 from firmware_bridge.replay_source import RecordedSource, ReplayOrder
 from firmware_bridge.sample import Channel, Mark, Sample
 from firmware_bridge.serial_profiles.nonin_df2 import NoninPacket, NoninStatus
 from firmware_bridge.serial_profiles.openbci_cyton import CytonFrame
+from firmware_bridge.stream_decoder import open_decoder
 
 START = 10**18
 SECOND = 10**9
@@ -127,6 +133,61 @@ def test_the_books_are_right_to_the_reading_with_every_fault_at_once(name, seed,
     came = faults.offered + faults.duplicated
     lost = faults.dropped + faults.in_gaps + faults.in_outages
     assert faults.passed == came - lost
+
+
+def test_a_day_is_accounted_for_in_memory_that_does_not_grow(record):
+    hour = [(n * 36 * SECOND, data) for n, (_, data) in enumerate(RECORDED["heart_rate"][:100])]
+    path = record("heart_rate", hour)
+    rates = parse_faults(
+        "drop=0.01,duplicate=0.01,reorder=0.01,flip=0.03,gap=0.004,gap_s=300,stall=0.004,"
+        "stall_s=120,disconnect=0.004,disconnect_s=600"
+    )
+    peaks = []
+    for hours in (1, 24):
+        source = RecordedSource("", path, ReplayOrder(math.inf, hours, rates, seed=5))
+
+        async def drain(source=source):
+            async for _ in source.events():
+                pass
+
+        tracemalloc.start()
+        asyncio.run(drain())
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert source.books.right
+        assert source.fault_counters.offered == 100 * hours
+    assert source.books.recorded == 24 * 300
+    assert min(source.books.lost[why] for why in ("drop", "gap", "disconnect", "damaged")) > 0
+    assert peaks[1] < peaks[0] + 200_000
+
+
+@settings(max_examples=40)
+@given(
+    st.dictionaries(
+        st.sampled_from(["drop", "duplicate", "reorder", "flip", "gap", "stall", "disconnect"]),
+        st.sampled_from([0.02, 0.2, 0.9, 1.0]),
+    ),
+    st.integers(0, 2**32),
+)
+@pytest.mark.parametrize("name", ["perfuse_frame", "nonin_df2"])
+def test_the_books_are_right_whatever_is_ordered(name, rates, seed):
+    frames = [RawFrame(START + due, "x", "serial", data) for due, data in RECORDED[name][:40]]
+    keeper = BookKeeper(open_decoder("x", name))
+    faults = Faults(
+        np.random.default_rng(seed),
+        FaultRates(**rates, gap_s=0.5, disconnect_s=0.5),
+        lost=keeper.lost,
+        copied=keeper.copied,
+    )
+    items = replay_items(lambda: frames, name, 2, open_decoder("x", name))
+    for item in faults.apply(map(keeper.sent, items)):
+        if isinstance(item, LineOutage):
+            keeper.line_reopened()
+        else:
+            keeper.receive(item, START + item.due_ns)
+    keeper.close()
+    assert keeper.books.right
+    assert keeper.books.recorded > 0
 
 
 @pytest.mark.parametrize(
