@@ -18,6 +18,7 @@ from typing import ParamSpec
 
 from broker.keys import KEY_FILE, load_or_make_seed
 from broker.link import MqttLink, steady_unix_s
+from broker.protocol.compression import Layout
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.messages import GatewayState, Mode
 from broker.protocol.signing import Ed25519Signer
@@ -95,6 +96,7 @@ class Agent:
             settings.chunk_bytes,
             settings.tier,
             touched_by_mode(artifact.spec),
+            Layout.of(artifact.spec.layout),
         )
         signer = Ed25519Signer(load_or_make_seed(self._state / KEY_FILE))
         owner = f"{settings.population}/{settings.gateway}"

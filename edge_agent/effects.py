@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.protocol.compression import Layout, Shared
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.messages import Mode, Plan
 from models.coordinates import Coordinates
@@ -84,6 +85,7 @@ class Identity:
         chunk_bytes: bytes of a chunk of its uploads.
         tier: what its machine can do; a plan says in which mode such gateways train.
         touched: the modes beside full that the artifact has, and what they change.
+        layout: of the parameter vector; ``None``: one block.
     """
 
     population: str
@@ -93,3 +95,10 @@ class Identity:
     chunk_bytes: int = 32 * 1024
     tier: str = Mode.FULL
     touched: Mapping[str, Coordinates] = field(default_factory=dict)
+    layout: Layout | None = None
+
+    def shared(self, seed: int, mode: str = Mode.FULL) -> Shared:
+        """Return what codecs know of an update of the plan with this seed, trained in this mode."""
+        if mode in self.touched:
+            return Shared(Layout.of(self.touched[mode].layout), seed)
+        return Shared(self.layout or Layout.plain(self.parameters), seed)

@@ -15,11 +15,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from broker.protocol import wire
 from broker.protocol.messages import ReceiptStatus, UpdateId, UpdateOffer
 from edge_agent.control_variate import ControlVariate
 from edge_agent.errors import StorageError
+from edge_agent.residual import (
+    SCHEMA as RESIDUAL_SCHEMA,
+)
+from edge_agent.residual import (
+    absorb_change,
+    add_change,
+    discard_residual,
+    holds_residual,
+    read_residual,
+    roll_back_change,
+)
 from edge_agent.storage import open_state, storing, writing
 
 _LOG = logging.getLogger(__name__)
@@ -27,7 +39,8 @@ _FORMAT = 1
 _KEPT_MODELS = 2
 # Answers are kept long enough that no retained plan can still ask for them.
 _KEPT_ANSWERS = 1000
-_SCHEMA = """
+_SCHEMA = (
+    """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outgoing (
     sequence INTEGER PRIMARY KEY, plan_id TEXT UNIQUE NOT NULL, status TEXT NOT NULL,
@@ -38,6 +51,8 @@ CREATE TABLE IF NOT EXISTS control (
     id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, reach REAL NOT NULL,
     base BLOB NOT NULL, own BLOB NOT NULL);
 """
+    + RESIDUAL_SCHEMA
+)
 _PENDING = "pending"
 _EVICTED = "evicted"
 
@@ -116,11 +131,16 @@ class Journal:
             self._set("aggregator-key", key)
 
     def add_update(
-        self, offer: UpdateOffer, payload: bytes, variate: ControlVariate | None = None
+        self,
+        offer: UpdateOffer,
+        payload: bytes,
+        variate: ControlVariate | None = None,
+        left: NDArray[np.float32] | None = None,
     ) -> None:
         """Write an update before its first byte is sent, and with it what the next round needs.
 
-        Updates that have to go to make room are logged; their plans stay answered.
+        Updates that have to go to make room are logged; their plans stay answered. ``left``
+        float32[P] is what error feedback left out; it is owed once the update is accepted.
 
         Raises:
             StorageError: its plan was answered before, or it alone is larger than the room.
@@ -131,11 +151,13 @@ class Journal:
                 self._path, f"an update of {len(payload)} bytes, room for {self._room_bytes}"
             )
         with writing(self._path, self._db):
-            self._make_room(len(payload))
+            self._make_room(len(payload) + (0 if left is None else left.nbytes))
             self._db.execute(
                 "INSERT INTO outgoing VALUES (?,?,?,?,?)",
                 (key.sequence, key.plan, _PENDING, wire.encode(offer), payload),
             )
+            if left is not None:
+                add_change(self._db, key.sequence, left)
             if variate is not None:
                 base, own = (v.astype("<f4").tobytes() for v in (variate.base, variate.own))
                 self._db.execute(
@@ -151,6 +173,20 @@ class Journal:
         base, own = (np.frombuffer(blob, "<f4").astype(np.float32) for blob in row[1:3])
         return ControlVariate(row[0], base, own, row[3])
 
+    def residual(self, parameters: int) -> NDArray[np.float32] | None:
+        """Return what earlier updates left out, float32[P]; see :mod:`edge_agent.residual`."""
+        with storing(self._path):
+            return read_residual(self._db, parameters)
+
+    def discard_residual(self) -> bool:
+        """Forget what earlier updates left out; returns whether there was anything."""
+        with storing(self._path):
+            held = holds_residual(self._db)
+        if held:
+            with writing(self._path, self._db):
+                discard_residual(self._db)
+        return held
+
     def pending(self) -> tuple[UpdateOffer, bytes] | None:
         """Return the oldest update without a receipt, and its payload."""
         row = self._row(
@@ -165,12 +201,17 @@ class Journal:
         return row is not None and row[0] == _PENDING
 
     def settle(self, update: UpdateId, status: ReceiptStatus) -> None:
-        """Write the receipt of an update and let go of its payload; its id stays."""
+        """Write the receipt of an update and let go of its payload; its id stays.
+
+        What it left out is owed if it counts, and forgotten if not.
+        """
+        counts = status in (ReceiptStatus.ACCEPTED, ReceiptStatus.DUPLICATE)
         with writing(self._path, self._db):
             self._db.execute(
                 "UPDATE outgoing SET status = ?, offer = NULL, payload = NULL WHERE sequence = ?",
                 (status, update.sequence),
             )
+            (absorb_change if counts else roll_back_change)(self._db, update.sequence)
             self._db.execute(
                 "DELETE FROM outgoing WHERE sequence <= ? AND status != ?",
                 (update.sequence - _KEPT_ANSWERS, _PENDING),
@@ -205,8 +246,8 @@ class Journal:
 
     def _make_room(self, needed: int) -> None:
         rows = self._db.execute(
-            "SELECT sequence, plan_id, length(payload) FROM outgoing WHERE status = ? "
-            "ORDER BY sequence",
+            "SELECT sequence, plan_id, length(payload) + ifnull(length(vector), 0) FROM outgoing "
+            "LEFT JOIN residual_change USING (sequence) WHERE status = ? ORDER BY sequence",
             (_PENDING,),
         ).fetchall()
         excess = sum(row[2] for row in rows) + needed - self._room_bytes
@@ -217,6 +258,7 @@ class Journal:
                 "UPDATE outgoing SET status = ?, offer = NULL, payload = NULL WHERE sequence = ?",
                 (_EVICTED, sequence),
             )
+            roll_back_change(self._db, sequence)
             _LOG.warning("%s: no room; the update for plan %s goes unanswered", self._path, plan)
             excess -= size
 

@@ -189,7 +189,8 @@ class Participant:
         Raises:
             StorageError: the journal cannot be written; the work is not answered.
         """
-        if self._work.worked(plan, result):
+        if (notes := self._work.worked(plan, result)) is not None:
+            self._effects += notes
             self._effects += self._outbox.resume(now, link=self._exchanging)
         return self._settle(now)
 

@@ -7,7 +7,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.protocol.compression import codec, codec_names
+from broker.protocol.compression import codec
+from broker.protocol.errors import LocalProtocolError
 from broker.protocol.messages import (
     BlobReference,
     Mode,
@@ -89,18 +90,18 @@ class PlanWork:
         correction = self._correction(plan, model)
         return [StartWork(plan, model, self._seed(plan), correction, self._mode(plan))]
 
-    def worked(self, plan: Plan, result: Trained | Summed) -> bool:
-        """Write an update of the work, unless another plan has overtaken it.
+    def worked(self, plan: Plan, result: Trained | Summed) -> list[Note] | None:
+        """Write an update of the work; ``None`` when another plan has overtaken it.
 
         Raises:
             StorageError: the journal cannot be written; the work is not answered.
         """
         # Work that ended while it was being paused counts too.
         if self._plan is None or self._plan.plan != plan.plan:
-            return False
-        self._journal_update(plan, result)
+            return None
+        notes = self._journal_update(plan, result)
         self._working = self._plan = None
-        return True
+        return notes
 
     def declined(self, plan: Plan, reason: str) -> list[Note]:
         """The work could not be done; the round goes on without this gateway."""
@@ -118,8 +119,7 @@ class PlanWork:
         """Say why a plan cannot be answered, before any work goes into it."""
         if plan.artifact != self._identity.artifact:
             return "it is for another training artifact"
-        codecs = (STATISTICS_CODEC,) if plan.kind is PlanKind.STATISTICS else codec_names()
-        return "" if plan.codec in codecs else f"codec {plan.codec!r} is not known here"
+        return _codec_refusal(plan)
 
     def _drop(self, why: str) -> list[StopWork | Note]:
         plan, self._plan = self._plan, None
@@ -142,11 +142,20 @@ class PlanWork:
         correction = self._correction(plan, model)
         return control_variate(plan.version, model.parameters, result.delta, correction, reach)
 
-    def _journal_update(self, plan: Plan, result: Trained | Summed) -> None:
-        loss, variate = 0.0, None
+    def _journal_update(self, plan: Plan, result: Trained | Summed) -> list[Note]:
+        loss, variate, left = 0.0, None, None
+        notes: list[Note] = []
         if isinstance(result, Trained):
-            generator = np.random.default_rng((*self._seed(plan), 1))
-            payload = codec(plan.codec).compress(self._sent(plan, result.delta), generator)
+            shared = self._identity.shared(plan.seed, self._mode(plan))
+            residual, notes = self._residual(plan, shared.layout.parameters)
+            compressed = codec(plan.codec).compress(
+                self._sent(plan, result.delta),
+                shared,
+                np.random.default_rng((*self._seed(plan), 1)),
+                residual,
+            )
+            payload, left = compressed.payload, compressed.left
+            # Of what was trained: neither the residual nor what the codec loses has steered it.
             loss, variate = result.loss, self._variate(plan, result)
         else:
             payload = encode_sums(result.sums)
@@ -159,7 +168,18 @@ class PlanWork:
             refer(payload, self._identity.chunk_bytes),
             self._mode(plan) if isinstance(result, Trained) else Mode.FULL,
         )
-        self._journal.add_update(offer, payload, variate)
+        self._journal.add_update(offer, payload, variate, left)
+        return notes
+
+    def _residual(self, plan: Plan, size: int) -> tuple[NDArray[np.float32] | None, list[Note]]:
+        """Return what earlier updates left out, float32[size]; what is of no use is forgotten."""
+        if codec(plan.codec).chain.residual:
+            residual = self._journal.residual(size)
+            if residual is not None:
+                return residual, []
+        if self._journal.discard_residual():
+            return None, [Note(f"the residual is discarded: plan {plan.plan} cannot use it")]
+        return None, []
 
     def _mode(self, plan: Plan) -> Mode:
         """What to train; all where the artifact has no such mode, for it would be the same."""
@@ -177,3 +197,14 @@ class PlanWork:
 
     def _seed(self, plan: Plan) -> tuple[int, int]:
         return plan.seed, crc32(self._identity.gateway.encode())
+
+
+def _codec_refusal(plan: Plan) -> str:
+    if plan.kind is PlanKind.STATISTICS:
+        known = plan.codec == STATISTICS_CODEC
+        return "" if known else f"codec {plan.codec!r} does not write sums"
+    try:
+        codec(plan.codec)
+    except LocalProtocolError as error:
+        return str(error)
+    return ""

@@ -227,7 +227,8 @@ class Coordinator:
             self._open.fold(offer, self._open.decode(offer, payload))
 
     def _opened(self, round_: Round) -> OpenRound:
-        return OpenRound(round_, self._task.initial.size, self._task.channels, self._task.touched)
+        task = self._task
+        return OpenRound(round_, task.codec_layout, task.channels, task.touched)
 
     def _unpack(self, version: int) -> tuple[int, Normalisation, NDArray[np.float32]]:
         return unpack_model(self._log.blob(version), self._task.artifact, self._task.initial.size)

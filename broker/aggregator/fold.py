@@ -39,6 +39,14 @@ class WeightedMean:
             self._partial[block.slice] += num_examples
         self.updates += 1
 
+    def add_sparse(
+        self, indices: NDArray[np.int64], values: NDArray[np.float32], num_examples: int
+    ) -> None:
+        """Fold a delta that is ``values`` float32[k] at distinct ``indices`` and 0 elsewhere."""
+        self._sum[indices] += values.astype(np.float64) * num_examples
+        self.weight += num_examples
+        self.updates += 1
+
     def apply(self, base: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return base float32[P] plus the weighted mean delta.
 

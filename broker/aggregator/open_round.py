@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from broker.aggregator.fold import Sum, WeightedMean
 from broker.aggregator.rounds import Round
-from broker.protocol.compression import codec, max_payload_bytes
+from broker.protocol.compression import Delta, Layout, Shared, codec, max_payload_bytes
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import Mode, PlanKind, UpdateOffer
 from broker.protocol.statistics import decode_sums
@@ -23,7 +23,7 @@ class OpenRound:
 
     Args:
         round_: the round, in state OPEN.
-        parameters: P, the length of a delta.
+        layout: of the parameter vector.
         channels: C, the length of the normalisation.
         touched: what the modes beside full change.
     """
@@ -31,15 +31,15 @@ class OpenRound:
     def __init__(
         self,
         round_: Round,
-        parameters: int,
+        layout: Layout,
         channels: int,
         touched: Mapping[str, Coordinates] | None = None,
     ) -> None:
         self.round = round_
-        self._parameters = parameters
+        self._shared = Shared(layout, round_.plan.seed)
         self._channels = channels
         self._touched = touched or {}
-        self._mean = WeightedMean(parameters)
+        self._mean = WeightedMean(layout.parameters)
         self._sums = Sum(3 * channels)
         self._statistics = round_.plan.kind is PlanKind.STATISTICS
 
@@ -61,8 +61,8 @@ class OpenRound:
             return f"{offer.num_examples} examples, the plan asks for {plan.min_examples}"
         return self._mode_refusal(offer) or self._size_refusal(offer)
 
-    def decode(self, offer: UpdateOffer, payload: bytes) -> NDArray[np.float32 | np.float64]:
-        """Read an update's vector: float32 of what was touched, or float64[3C] of sums.
+    def decode(self, offer: UpdateOffer, payload: bytes) -> Delta | NDArray[np.float64]:
+        """Read what an update says: a delta of what was touched, or float64[3C] of sums.
 
         Raises:
             RemoteProtocolError: the payload is not what the codec writes.
@@ -74,17 +74,18 @@ class OpenRound:
             except ParameterError as error:
                 raise RemoteProtocolError("update", "payload", error.reason) from error
             return sums
-        return codec(offer.codec).decompress(payload, self._size(offer))
+        return codec(offer.codec).decompress(payload, self._shared_of(offer))
 
-    def fold(self, offer: UpdateOffer, vector: NDArray[np.float32 | np.float64]) -> None:
+    def fold(self, offer: UpdateOffer, update: Delta | NDArray[np.float64]) -> None:
         """Fold one update that is durable."""
-        if self._statistics:
-            self._sums.add(vector.astype(np.float64))
-        elif offer.mode is Mode.FULL:
-            self._mean.add(vector.astype(np.float32), offer.num_examples)
+        if not isinstance(update, Delta):
+            self._sums.add(update)
+        elif offer.mode is not Mode.FULL:
+            self._mean.add_part(update.dense(), offer.num_examples, self._touched[offer.mode])
+        elif update.indices is None:
+            self._mean.add(update.values, offer.num_examples)
         else:
-            places = self._touched[offer.mode]
-            self._mean.add_part(vector.astype(np.float32), offer.num_examples, places)
+            self._mean.add_sparse(update.indices, update.values, offer.num_examples)
 
     def _mode_refusal(self, offer: UpdateOffer) -> str:
         if offer.mode is Mode.FULL:
@@ -97,18 +98,18 @@ class OpenRound:
     def _size_refusal(self, offer: UpdateOffer) -> str:
         limit = 24 * self._channels
         if not self._statistics:
-            limit = max_payload_bytes(self._size(offer))
+            limit = max_payload_bytes(self._shared_of(offer).layout.parameters)
         return (
             f"{offer.payload.size} bytes, at most {limit} are needed"
             if offer.payload.size > limit
             else ""
         )
 
-    def _size(self, offer: UpdateOffer) -> int:
-        """How many coordinates an update has."""
+    def _shared_of(self, offer: UpdateOffer) -> Shared:
+        """What codecs know of an update in the offer's mode."""
         if offer.mode is Mode.FULL:
-            return self._parameters
-        return self._touched[offer.mode].size
+            return self._shared
+        return Shared(Layout.of(self._touched[offer.mode].layout), self._shared.seed)
 
     def normalisation(self) -> Normalisation:
         """Return the normalisation of all the examples that were summed."""

@@ -24,6 +24,7 @@ from broker.aggregator.settings import AggregatorSettings
 from broker.aggregator.task import Task
 from broker.keys import KEY_FILE, load_or_make_seed, read_keys
 from broker.link import MqttLink, steady_unix_s
+from broker.protocol.compression import Layout
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.signing import Ed25519Signer
 from broker.settings import BrokerSettings
@@ -47,6 +48,7 @@ def task_of(artifact: Artifact) -> Task:
         spec.normalisation,
         tuple(block.slice for block in spec.layout if block.role is Role.RANGE),
         touched_by_mode(spec),
+        Layout.of(spec.layout),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.protocol.compression import Layout
 from models.coordinates import Coordinates
 from models.normalisation import Normalisation
 
@@ -23,6 +24,7 @@ class Task:
         normalisation: known beforehand, or ``None`` to ask the first cohort for sums.
         ranges: where the parameters hold ranges of activations instead of weights.
         touched: the training modes that the artifact has beside full, and what they change.
+        layout: of the parameter vector; ``None``: one block.
     """
 
     artifact: bytes
@@ -31,3 +33,9 @@ class Task:
     normalisation: Normalisation | None
     ranges: tuple[slice, ...] = ()
     touched: Mapping[str, Coordinates] = field(default_factory=dict)
+    layout: Layout | None = None
+
+    @property
+    def codec_layout(self) -> Layout:
+        """What codecs know of the parameter vector."""
+        return self.layout or Layout.plain(self.initial.size)

@@ -33,7 +33,12 @@ def add_parser(commands: Commands) -> None:
         metavar="X",
         help="times real time that the recordings are replayed at (%(default)s)",
     )
-    add("--codec", default="default", help="of the updates: none, q8 or default (%(default)s)")
+    add(
+        "--codec",
+        default="default",
+        metavar="CODEC",
+        help="none, default or a chain as in docs/compression.md (%(default)s)",
+    )
     add(
         "--broker",
         default="",

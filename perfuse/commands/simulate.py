@@ -97,7 +97,12 @@ def add_parser(commands: Commands) -> None:
         metavar="M",
         help="share of the last version's step that the next one takes again (%(default)s)",
     )
-    add("--codec", default="default", help="of the updates: none, q8 or default (%(default)s)")
+    add(
+        "--codec",
+        default="default",
+        metavar="CODEC",
+        help="none, default or a chain as in docs/compression.md (%(default)s)",
+    )
     add(
         "--tiers",
         type=_tiers,

@@ -145,6 +145,7 @@ class Federation:
             self._settings.chunk_bytes,
             self._tiers.get(name, Mode.FULL),
             self._task.touched,
+            self._task.layout,
         )
         owner = f"{self._settings.population}/{name}"
         journal = Journal(":memory:", owner, self._task.artifact)

@@ -199,7 +199,12 @@ class LinkedFederation:
         path_rng, link_rng = rng.spawn(2)
         settings, task = self._settings, self._task
         identity = Identity(
-            settings.population, name, task.artifact, task.initial.size, settings.chunk_bytes
+            settings.population,
+            name,
+            task.artifact,
+            task.initial.size,
+            settings.chunk_bytes,
+            layout=task.layout,
         )
         journal = Journal(":memory:", f"{settings.population}/{name}", task.artifact)
         self._journals.append(journal)

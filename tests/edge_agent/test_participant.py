@@ -486,7 +486,7 @@ def test_work_becomes_an_offer_and_what_is_wanted_of_it(gateway: Participant) ->
     offer = uploading(gateway)
     assert (offer.update.plan, offer.update.version, offer.update.gateway) == ("ward.1", 0, "g1")
     assert (offer.num_examples, offer.loss) == (50, 0.5)
-    expected = codec("none").compress(DELTA, np.random.default_rng(0))
+    expected = DELTA.astype("<f4").tobytes()
     assert offer.payload == refer(expected, 512)
     assert chunks(gateway.tick(NOW + 1)) == []
     assert chunks(hear(gateway, want(offer, 1))) == [1]
@@ -815,3 +815,65 @@ def test_a_forged_receipt_does_not_make_a_gateway_let_go(opened: Open) -> None:
     effects = hear(gateway, receipt(offer, ReceiptStatus.ACCEPTED), signer=stranger)
     assert [type(effect) for effect in effects] == [Note]
     assert offers(gateway.tick(NOW + 400)) == [offer]
+
+
+EF = "residual|topk=0.05|sign|golomb"
+
+
+def worked(gateway: Participant, number: int, codec_text: str, delta: Any = DELTA) -> UpdateOffer:
+    work = working(gateway, plan(number, codec=codec_text))
+    (offer,) = offers(gateway.worked(work.plan, Trained(delta, 50, 0.5, 4), NOW))
+    return offer
+
+
+def owed(gateway: Participant) -> Any:
+    return gateway._work._journal.residual(PARAMETERS)
+
+
+def test_what_a_codec_leaves_out_is_in_the_next_update(opened: Open) -> None:
+    """Accepted: owed, over a restart too. A second update of nothing at all then sends of it."""
+    gateway = up(opened())
+    hear(gateway, receipt(worked(gateway, 1, EF), ReceiptStatus.ACCEPTED))
+    left = owed(gateway)
+    assert np.count_nonzero(left == DELTA) >= 0.9 * PARAMETERS
+    again = up(opened())
+    offer = worked(again, 2, EF, np.zeros(PARAMETERS, np.float32))
+    _, payload = again._work._journal.pending()  # type: ignore[misc]
+    assert offer.payload == refer(payload, 512)
+    shared = IDENTITY.shared(plan(2).seed)
+    sent = codec(EF).decompress(payload, shared).dense()
+    assert set(np.flatnonzero(sent)) == set(np.argsort(-np.abs(left))[: np.count_nonzero(sent)])
+    assert np.allclose(owed(again), left - sent, atol=1e-6)
+
+
+@pytest.mark.parametrize("status", [ReceiptStatus.REJECTED, ReceiptStatus.STALE])
+def test_a_lost_update_leaves_the_residual_as_it_was(
+    gateway: Participant, status: ReceiptStatus
+) -> None:
+    hear(gateway, receipt(worked(gateway, 1, EF), ReceiptStatus.ACCEPTED))
+    before = owed(gateway)
+    hear(gateway, receipt(worked(gateway, 2, EF), status, "because"))
+    assert np.array_equal(owed(gateway), before)
+
+
+def test_a_residual_that_the_next_codec_cannot_use_is_discarded_with_a_word(
+    gateway: Participant,
+) -> None:
+    hear(gateway, receipt(worked(gateway, 1, EF), ReceiptStatus.ACCEPTED))
+    work = working(gateway, plan(2, codec="q8"))
+    notes = of(gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW), Note)
+    assert ["residual is discarded" in note.text for note in notes] == [True]
+    assert owed(gateway) is None
+
+
+def test_control_variates_are_of_what_was_trained_not_of_what_was_sent(
+    gateway: Participant,
+) -> None:
+    """Neither the residual nor the codec's loss may steer local steps."""
+    training = replace(plan().training, scaffold=True)
+    hear(gateway, receipt(worked(gateway, 1, EF), ReceiptStatus.ACCEPTED))
+    work = working(gateway, plan(2, codec=EF, training=training))
+    gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW)
+    variate = gateway._work._journal.control_variate()
+    assert variate is not None
+    assert np.allclose(variate.own * np.float32(variate.reach), -DELTA, rtol=1e-5)

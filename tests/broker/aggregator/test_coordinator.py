@@ -26,7 +26,6 @@ from broker.aggregator.round_log import RoundLog
 from broker.aggregator.settings import AggregatorSettings, RoundSettings, TrainingSettings
 from broker.aggregator.task import Task
 from broker.protocol import sealed, wire
-from broker.protocol.compression import codec
 from broker.protocol.effects import Publish, Subscribe
 from broker.protocol.loopback import matches
 from broker.protocol.messages import (
@@ -146,7 +145,7 @@ def delta(gateway: str, plan: Plan) -> np.ndarray:
 
 
 def answer(gateway: str, plan: Plan, **changes: Any) -> tuple[UpdateOffer, bytes]:
-    payload = codec("none").compress(delta(gateway, plan), np.random.default_rng(0))
+    payload = delta(gateway, plan).astype("<f4").tobytes()
     update = UpdateId(plan.plan, plan.version, gateway, plan.version + 1)
     offer = UpdateOffer(update, plan.codec, 40 + int(gateway[1:]), 0.5, refer(payload, 512))
     return replace(offer, **changes), payload
@@ -337,7 +336,7 @@ def test_two_updates_of_one_gateway_are_folded_once(opened: Open) -> None:
     core = opened()
     plan = opened_round(core)
     first, payload = answer("g1", plan)
-    twin_payload = codec("none").compress(-delta("g1", plan), np.random.default_rng(0))
+    twin_payload = (-delta("g1", plan)).astype("<f4").tobytes()
     second = replace(
         first, update=replace(first.update, sequence=2), payload=refer(twin_payload, 512)
     )

@@ -84,3 +84,17 @@ def test_an_update_counts_for_the_coordinates_that_it_touched() -> None:
     assert mean.updates == 3
     # a and the range: (3 + 9) / 2; b: (2 * 6 + 0) / 3 and (2 * 9 + 0) / 3.
     assert mean.apply(np.zeros(5, np.float32)).tolist() == [6, 6, 4, 6, 6]
+
+
+@given(st.integers(0, 2**32), st.integers(1, 20))
+def test_sparse_updates_fold_as_their_dense_selves(seed: int, count: int) -> None:
+    generator = np.random.default_rng(seed)
+    sparse, dense = WeightedMean(50), WeightedMean(50)
+    for delta, weight in updates(seed, count):
+        indices = generator.permutation(50)[:7]
+        filled = np.zeros(50, np.float32)
+        filled[indices] = delta[indices]
+        sparse.add_sparse(indices, delta[indices], weight)
+        dense.add(filled, weight)
+    assert (sparse.weight, sparse.updates) == (dense.weight, dense.updates)
+    assert np.array_equal(sparse.apply(np.ones(50)), dense.apply(np.ones(50)))

@@ -10,6 +10,7 @@ import pytest
 from broker.aggregator.errors import RoundError
 from broker.aggregator.open_round import OpenRound
 from broker.aggregator.rounds import Round, RoundState
+from broker.protocol.compression import Layout
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import (
     BlobReference,
@@ -49,7 +50,7 @@ def offer(size: int = len(SUMS)) -> UpdateOffer:
 
 
 def test_sums_become_the_normalisation() -> None:
-    open_round = OpenRound(Round(1, PLAN, 1, RoundState.OPEN), 10, 2)
+    open_round = OpenRound(Round(1, PLAN, 1, RoundState.OPEN), Layout.plain(10), 2)
     assert open_round.refusal(offer()) == ""
     assert open_round.reported == 0
     open_round.fold(offer(), open_round.decode(offer(), SUMS))
@@ -59,19 +60,20 @@ def test_sums_become_the_normalisation() -> None:
 
 
 def test_sums_are_no_larger_than_the_channels_need() -> None:
-    open_round = OpenRound(Round(1, PLAN, 1, RoundState.OPEN), 10**6, 2)
+    open_round = OpenRound(Round(1, PLAN, 1, RoundState.OPEN), Layout.plain(10**6), 2)
     assert open_round.refusal(offer(49)) == "49 bytes, at most 48 are needed"
 
 
 def test_sums_of_another_length_are_refused() -> None:
-    open_round = OpenRound(Round(1, PLAN, 1, RoundState.OPEN), 10, 2)
+    open_round = OpenRound(Round(1, PLAN, 1, RoundState.OPEN), Layout.plain(10), 2)
     with pytest.raises(RemoteProtocolError):
         open_round.decode(offer(), SUMS[:-8])
 
 
 def test_nothing_folded_gives_no_parameters() -> None:
+    open_round = OpenRound(Round(1, PLAN, 1, RoundState.OPEN), Layout.plain(2), 1)
     with pytest.raises(RoundError):
-        OpenRound(Round(1, PLAN, 1, RoundState.OPEN), 2, 1).parameters(np.zeros(2, np.float32))
+        open_round.parameters(np.zeros(2, np.float32))
 
 
 HEAD = Coordinates((ParameterBlock("scores.weight", (2,), 3, Role.WEIGHT),))
@@ -89,7 +91,9 @@ def part(mode: Mode, size: int) -> UpdateOffer:
 
 
 def test_a_head_moves_what_it_touched() -> None:
-    open_round = OpenRound(Round(1, TRAIN, 1, RoundState.OPEN), 5, 1, {Mode.HEAD: HEAD})
+    open_round = OpenRound(
+        Round(1, TRAIN, 1, RoundState.OPEN), Layout.plain(5), 1, {Mode.HEAD: HEAD}
+    )
     head, whole = part(Mode.HEAD, 8), part(Mode.FULL, 20)
     for found, values in ((head, [1.0, 2.0]), (whole, [1.0, 1.0, 1.0, 3.0, 4.0])):
         assert open_round.refusal(found) == ""
@@ -102,9 +106,9 @@ def test_a_head_moves_what_it_touched() -> None:
 
 
 def test_a_mode_that_was_not_asked_for_is_refused() -> None:
-    known = OpenRound(Round(1, TRAIN, 1, RoundState.OPEN), 5, 1, {Mode.HEAD: HEAD})
+    known = OpenRound(Round(1, TRAIN, 1, RoundState.OPEN), Layout.plain(5), 1, {Mode.HEAD: HEAD})
     assert "not asked for" in known.refusal(part(Mode.SPARSE, 8))
-    unknown = OpenRound(Round(1, TRAIN, 1, RoundState.OPEN), 5, 1)
+    unknown = OpenRound(Round(1, TRAIN, 1, RoundState.OPEN), Layout.plain(5), 1)
     assert "not asked for" in unknown.refusal(part(Mode.HEAD, 8))
-    sums = OpenRound(Round(1, PLAN, 1, RoundState.OPEN), 5, 2, {Mode.HEAD: HEAD})
+    sums = OpenRound(Round(1, PLAN, 1, RoundState.OPEN), Layout.plain(5), 2, {Mode.HEAD: HEAD})
     assert "not asked for" in sums.refusal(replace(offer(), mode=Mode.HEAD))
