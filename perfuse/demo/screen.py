@@ -11,13 +11,17 @@ from broker.protocol.messages import GatewayPresence
 _COLUMNS = 3
 _HEAD = (
     f"{'version':>7}  {'reported':>8}  {'accuracy':>8}  {'macro-F1':>8}  "
-    f"{'up KiB':>8}  {'down KiB':>8}  {'seconds':>7}"
+    f"{'up KiB':>8}  {'saved':>6}  {'down KiB':>8}  {'seconds':>7}"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One model version: its makers, its score on the held-out subjects, the bytes so far."""
+    """One model version: its makers, its score on the held-out subjects, the bytes so far.
+
+    Attributes:
+        float32_bytes: what the updates so far would be as float32, without any envelope.
+    """
 
     version: int
     cohort: int
@@ -25,8 +29,14 @@ class Row:
     accuracy: float
     macro_f1: float
     uplink_bytes: int
+    float32_bytes: int
     downlink_bytes: int
     seconds: float
+
+    @property
+    def saved(self) -> float:
+        """How many times fewer bytes went up than float32 updates have; all messages count."""
+        return self.float32_bytes / max(self.uplink_bytes, 1)
 
 
 class Screen:
@@ -59,8 +69,8 @@ class Screen:
         states = "" if self._live else "  " + " ".join(state.strip() for state in self._states)
         self.say(
             f"{row.version:>7}  {made:>8}  {row.accuracy:>8.3f}  {row.macro_f1:>8.3f}  "
-            f"{row.uplink_bytes / 1024:>8.1f}  {row.downlink_bytes / 1024:>8.1f}  "
-            f"{row.seconds:>7.1f}{states}"
+            f"{row.uplink_bytes / 1024:>8.1f}  {row.saved:>5.1f}x  "
+            f"{row.downlink_bytes / 1024:>8.1f}  {row.seconds:>7.1f}{states}"
         )
 
     def gateways(self, gateways: dict[str, GatewayPresence]) -> None:

@@ -216,6 +216,7 @@ class Demo:
             score.accuracy or 0.0,
             score.macro_f1 or 0.0,
             self._observer.uplink_bytes,
+            self._float32_bytes(announced),
             self._observer.downlink_bytes,
             time.monotonic() - self._began,
         )
@@ -224,6 +225,12 @@ class Demo:
         self._screen.row(row)
         if model.version >= self._options.rounds:
             self._last.set()
+
+    def _float32_bytes(self, announced: ModelAnnouncement) -> int:
+        """Bytes of the updates so far as float32; version 0 is made of sums, not of updates."""
+        before = self._rows[-1].float32_bytes if self._rows else 0
+        updates = announced.reported if announced.version else 0
+        return before + 4 * updates * self._artifact.spec.parameters
 
     def _say_opening(self, broker: EmbeddedBroker | None) -> None:
         options, say = self._options, self._screen.say

@@ -66,6 +66,11 @@ def test_a_small_demo_runs_to_its_end_and_learns(tmp_path):
     assert all(row["reported"] == 2 for row in rows)
     assert rows[-1]["macro_f1"] > rows[0]["macro_f1"] + 0.1
     assert rows[-1]["uplink_bytes"] > rows[0]["uplink_bytes"] > 0
+    parameters = json.loads(report.read_text())["parameters"]
+    assert [row["float32_bytes"] for row in rows] == [n * 2 * 4 * parameters for n in range(4)]
+    factor = rows[-1]["float32_bytes"] / rows[-1]["uplink_bytes"]
+    assert factor > 2
+    assert f"{factor:.1f}x" in out
     assert "macro-F1 on the held-out subjects" in out
     assert (tmp_path / "run" / "model" / "spec.json").exists()
     assert "gw-01(serial)" in out
