@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--sensors", type=int, default=200)
     parser.add_argument("--rate", type=float, default=250.0, help="readings a second and sensor")
     parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--batch", type=int, default=10, help="readings a frame")
+    parser.add_argument("--batch", type=int, default=25, help="readings a frame")
     parser.add_argument(
         "--links", type=int, default=20, help="Bluetooth sensors; 0 leaves them out"
     )
