@@ -26,7 +26,16 @@ from edge_agent.alerts import Alert, AlertLog, AlertRule
 from edge_agent.census import Census
 from edge_agent.checkpoints import CheckpointStore
 from edge_agent.deployment import Deployment
-from edge_agent.effects import Effect, Identity, Install, Note, PauseWork, StartWork, StopWork
+from edge_agent.effects import (
+    Effect,
+    FinishWork,
+    Identity,
+    Install,
+    Note,
+    PauseWork,
+    StartWork,
+    StopWork,
+)
 from edge_agent.eligibility_watch import EligibilityWatch
 from edge_agent.errors import StorageError, TrainingError
 from edge_agent.examples import ExampleStore, HoldBack, truth_of
@@ -242,6 +251,8 @@ class Agent:
                 self._deployment.want(effect.model)
             elif isinstance(effect, StartWork):
                 self._start(effect)
+            elif isinstance(effect, FinishWork):
+                self._worker.finish(effect.plan)
             elif isinstance(effect, StopWork | PauseWork):
                 self._worker.stop(effect.plan)
             elif isinstance(effect, Note):

@@ -65,6 +65,13 @@ class PauseWork:
 
 
 @dataclass(frozen=True, slots=True)
+class FinishWork:
+    """The plan's time is nearly over: what was learnt so far is to be handed in."""
+
+    plan: str
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something worth a line in the gateway's log, at one of the levels of :mod:`logging`."""
 
@@ -72,7 +79,17 @@ class Note:
     level: int = logging.INFO
 
 
-Effect = Publish | Subscribe | Unsubscribe | Install | StartWork | StopWork | PauseWork | Note
+Effect = (
+    Publish
+    | Subscribe
+    | Unsubscribe
+    | Install
+    | StartWork
+    | StopWork
+    | PauseWork
+    | FinishWork
+    | Note
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,12 +38,14 @@ class Trained:
         delta: float32[P], trained less base.
         loss: mean over the last epoch.
         steps: optimizer steps taken.
+        share: of the batches that the plan asked for, those that were taken.
     """
 
     delta: NDArray[np.float32]
     num_examples: int
     loss: float
     steps: int
+    share: float = 1.0
 
 
 class LocalRun:
@@ -124,6 +126,19 @@ class LocalRun:
         self._mean_loss = self._loss / self._seen
         self.epoch, self.batch = self.epoch + 1, 0
         self._loss, self._seen = 0.0, 0
+
+    def partial(self, batches: int) -> Trained:
+        """Return what was learnt so far, of epochs of ``batches`` batches each.
+
+        Raises:
+            TrainingError: nothing, or it diverged.
+        """
+        if self._seen:
+            self._mean_loss = self._loss / self._seen
+        if not self._steps:
+            raise TrainingError("the time was over before the first step")
+        taken = self.epoch * batches + self.batch
+        return replace(self.trained(), share=taken / (self._training.local_epochs * batches))
 
     def trained(self) -> Trained:
         """Return what was learnt.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broker.protocol import pace
 from broker.protocol.effects import Publish
 from broker.protocol.messages import AggregatorPresence, Receipt, ReceiptStatus, Want
 from broker.protocol.signing import Signer
@@ -11,6 +12,9 @@ from edge_agent.journal import Journal
 from edge_agent.upload import Upload
 
 Effect = Publish | Note
+
+# A population that spreads over less than this need not spread.
+_AT_ONCE_S = 1.0
 
 
 class Outbox:
@@ -54,7 +58,13 @@ class Outbox:
         """Offer again at once to an aggregator that is back."""
         back = presence.online and presence.birth > self._aggregator_birth
         self._aggregator_birth = max(presence.birth, self._aggregator_birth)
-        return [*self._upload.begin(now)] if back and self._upload is not None else []
+        if not back or self._upload is None:
+            return []
+        if presence.pace_s < _AT_ONCE_S:
+            return [*self._upload.begin(now)]
+        place = pace.place(self._upload.offer.update.gateway, presence.birth)
+        self._upload.postpone(now, place * presence.pace_s)
+        return []
 
     def wanted(self, want: Want, now: float) -> list[Effect]:
         """Send what the aggregator does not have."""
@@ -69,10 +79,13 @@ class Outbox:
         if upload is None or receipt.update != upload.offer.update:
             return []
         if receipt.status is ReceiptStatus.RETRY:
-            return []
+            wait = receipt.retry_after_s
+            upload.postpone(now, wait)
+            return [Note(f"the aggregator is {receipt.retry}: again in {wait:.0f} s")]
         self._journal.settle(receipt.update, receipt.status)
         self._upload = None
         noted: list[Effect] = []
-        if receipt.reason:
-            noted.append(Note(f"update {receipt.status}: {receipt.reason}"))
+        if receipt.rejected or receipt.detail:
+            why = f"{receipt.rejected}: " if receipt.rejected else ""
+            noted.append(Note(f"update {receipt.status}: {why}{receipt.detail}"))
         return noted + self.resume(now, link=True)

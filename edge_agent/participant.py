@@ -19,6 +19,7 @@ from broker.protocol.messages import (
     ModelAnnouncement,
     Plan,
     Receipt,
+    RoundAbandonment,
     Want,
 )
 from broker.protocol.signing import Signer
@@ -113,6 +114,7 @@ class Participant:
         topics = self._topics
         for topic in (topics.aggregator, topics.reply(self._identity.gateway), topics.model):
             self._effects.append(Subscribe(topic))
+        self._effects.append(Subscribe(topics.round))
         self._effects.append(Subscribe(topics.plan))
         self._effects += self._download.resume(now, link=self._exchanging)
         self._presence.forget()
@@ -220,8 +222,15 @@ class Participant:
         elif topic == topics.plan:
             plan = sealed.unseal(payload, topic, Plan, key, signer)
             self._effects += self._work.offered(plan, now)
+        elif topic == topics.round:
+            ended = sealed.unseal(payload, topic, RoundAbandonment, key, signer)
+            self._effects.append(
+                Note(f"the round of plan {ended.plan} is abandoned; another one is to come")
+            )
         elif topic == topics.reply(self._identity.gateway):
-            self._on_reply(sealed.unseal_any(payload, topic, (Want, Receipt), key, signer), now)
+            self._on_reply(
+                sealed.unseal_any(payload, topic, (Want, Receipt, Plan), key, signer), now
+            )
 
     def _on_aggregator(self, topic: str, payload: bytes, now: float) -> None:
         signer = self._signer
@@ -245,6 +254,8 @@ class Participant:
             self._effects += self._outbox.wanted(reply, now)
         elif isinstance(reply, Receipt):
             self._effects += self._outbox.receipt(reply, now)
+        elif isinstance(reply, Plan):
+            self._effects += self._work.offered(reply, now)
 
     def _on_chunk(self, topic: str, chunk: Chunk, now: float) -> None:
         complete, requests = self._download.take(topic, chunk, now)
@@ -266,7 +277,7 @@ class Participant:
     def _settle(self, now: float) -> list[Effect]:
         """Do what has become possible, then say the state if it has changed."""
         self._seek_model()
-        self._effects += self._work.start()
+        self._effects += self._work.start(now)
         self._effects += self._download.seek(self._wanted(), now, link=self._exchanging)
         if self._connected:
             reasons = tuple(str(obstacle.reason) for obstacle in self._obstacles)

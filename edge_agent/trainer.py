@@ -54,11 +54,13 @@ class Trainer:
         generator: np.random.Generator,
         stopped: Callable[[], bool] = lambda: False,
         correction: NDArray[np.float32] | None = None,
+        enough: Callable[[], bool] = lambda: False,
     ) -> Trained | None:
         """Train from ``base`` float32[P]; ``None`` when ``stopped`` said so between two steps.
 
         ``correction`` float32[P] is added to every gradient. With checkpoints, work that was
-        stopped or killed before is taken up where it last stood.
+        stopped or killed before is taken up where it last stood. When ``enough`` says so, what was
+        learnt until then is returned, marked with its share.
 
         Raises:
             TrainingError: fewer examples than the plan asks for, or a loss that is not finite.
@@ -78,6 +80,8 @@ class Trainer:
                 continue
             batches = self._batches(order)
             while run.batch < len(batches):
+                if enough():
+                    return run.partial(len(batches))
                 stop = stopped()
                 if stop and checkpoints is None:
                     return None

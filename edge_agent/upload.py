@@ -39,6 +39,11 @@ class Upload:
         topic = self._topics.offer(self.offer.update.gateway)
         return [Publish(topic, sealed.seal(self.offer, topic, self._signer))]
 
+    def postpone(self, now: float, seconds: float) -> None:
+        """Send nothing before ``seconds`` have passed, and offer again then."""
+        self._queue.clear()
+        self._retry_at = now + seconds
+
     def wanted(self, want: Want, now: float) -> list[Publish]:
         """Send what is missing and not under way.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from zlib import crc32
 
 import numpy as np
@@ -20,10 +21,13 @@ from broker.protocol.messages import (
 from broker.protocol.statistics import STATISTICS_CODEC, encode_sums
 from broker.protocol.transfer import refer
 from edge_agent.control_variate import ControlVariate, control_variate, reach_of
-from edge_agent.effects import Identity, Model, Note, PauseWork, StartWork, StopWork
+from edge_agent.effects import FinishWork, Identity, Model, Note, PauseWork, StartWork, StopWork
 from edge_agent.journal import Journal
 from edge_agent.shelf import ModelShelf
 from edge_agent.trainer import Summed, Trained
+
+# Of the time that a plan leaves; the rest is for the upload.
+_SHARE_FOR_WORK = 0.9
 
 
 class PlanWork:
@@ -34,8 +38,10 @@ class PlanWork:
         self._journal = journal
         self._shelf = shelf
         self._plan: Plan | None = None
+        self._next: Plan | None = None
         self._working: str | None = None
         self._held = False
+        self._finish_at = math.inf
 
     @property
     def working(self) -> bool:
@@ -48,15 +54,16 @@ class PlanWork:
         return None if self._plan is None or self.working else self._plan.model
 
     def offered(self, plan: Plan, now: float) -> list[StopWork | Note]:
-        """Take a plan, whoever it asks; a newer one overtakes the one that is worked on."""
+        """Take a plan, whoever it asks; a newer one overtakes what would not count beside it."""
         if not self._journal.raise_counter("plan-epoch", plan.epoch):
             return []
         effects: list[StopWork | Note] = []
         if self._plan is not None and self._plan.plan != plan.plan:
+            if self._still_counts(self._plan, plan):
+                self._next = plan if self._asked(plan, now) and not self._refusal(plan) else None
+                return []
             effects += self._drop("another plan has come")
-        asked = self._identity.gateway in plan.cohort
-        open_ = now <= plan.deadline_unix_s and self._working != plan.plan
-        if not (asked and open_) or self._journal.has_answered(plan.plan):
+        if not self._asked(plan, now) or self._working == plan.plan:
             return effects
         if reason := self._refusal(plan):
             effects.append(Note(f"plan {plan.plan} declined: {reason}"))
@@ -64,11 +71,20 @@ class PlanWork:
             self._plan = plan
         return effects
 
-    def tick(self, now: float) -> list[StopWork | Note]:
-        """Let time pass: a plan ends at its deadline."""
-        if self._plan is None or now <= self._plan.deadline_unix_s:
+    def tick(self, now: float) -> list[StopWork | FinishWork | Note]:
+        """Let time pass: a plan ends at its deadline, unless its update counts after it too.
+
+        Where it does not, what was learnt is handed in shortly before.
+        """
+        plan = self._plan
+        if plan is None or (self._working == plan.plan and plan.staleness_cap):
             return []
-        return self._drop("its deadline has passed")
+        if now > plan.deadline_unix_s:
+            return [*self._drop("its deadline has passed")]
+        if self._working != plan.plan or now < self._finish_at or plan.kind is not PlanKind.TRAIN:
+            return []
+        self._finish_at = math.inf
+        return [FinishWork(plan.plan)]
 
     def hold(self, held: bool) -> list[PauseWork]:
         """Rest while something stands in the way of training; the plan stays."""
@@ -78,7 +94,7 @@ class PlanWork:
         plan, self._working = self._working, None
         return [PauseWork(plan)]
 
-    def start(self) -> list[StartWork]:
+    def start(self, now: float) -> list[StartWork]:
         """Start the work, or take it up again, once its base is held and nothing is in the way."""
         plan = self._plan
         if plan is None or self._held or self._working is not None:
@@ -87,6 +103,8 @@ class PlanWork:
         if plan.kind is PlanKind.TRAIN and model is None:
             return []
         self._working = plan.plan
+        left_s = max(plan.deadline_unix_s - now, 0.0)
+        self._finish_at = now + _SHARE_FOR_WORK * left_s
         correction = self._correction(plan, model)
         return [StartWork(plan, model, self._seed(plan), correction, self._mode(plan))]
 
@@ -100,14 +118,14 @@ class PlanWork:
         if self._plan is None or self._plan.plan != plan.plan:
             return None
         notes = self._journal_update(plan, result)
-        self._working = self._plan = None
+        self._working, self._plan = None, self._promoted(plan)
         return notes
 
     def declined(self, plan: Plan, reason: str) -> list[Note]:
         """The work could not be done; the round goes on without this gateway."""
         if self._working != plan.plan:
             return []
-        self._working = self._plan = None
+        self._working, self._plan = None, self._promoted(plan)
         return [Note(f"plan {plan.plan} declined: {reason}")]
 
     def give_up_base(self, digest: bytes) -> None:
@@ -121,8 +139,23 @@ class PlanWork:
             return "it is for another training artifact"
         return _codec_refusal(plan)
 
+    def _asked(self, plan: Plan, now: float) -> bool:
+        asked = self._identity.gateway in plan.cohort and now <= plan.deadline_unix_s
+        return asked and not self._journal.has_answered(plan.plan)
+
+    def _still_counts(self, plan: Plan, newer: Plan) -> bool:
+        """Whether work under way on ``plan`` counts in the round of a newer one."""
+        behind = newer.version - plan.version
+        same = plan.kind is newer.kind is PlanKind.TRAIN and plan.artifact == newer.artifact
+        return same and self._working == plan.plan and 0 <= behind <= plan.staleness_cap
+
+    def _promoted(self, done: Plan) -> Plan | None:
+        """Return the plan that came meanwhile, unless it asks for what was just done."""
+        waiting, self._next = self._next, None
+        return waiting if waiting is not None and waiting.version > done.version else None
+
     def _drop(self, why: str) -> list[StopWork | Note]:
-        plan, self._plan = self._plan, None
+        plan, self._plan, self._next = self._plan, None, None
         if plan is None or self._working != plan.plan:
             return []
         self._working = None
@@ -167,6 +200,7 @@ class PlanWork:
             loss,
             refer(payload, self._identity.chunk_bytes),
             self._mode(plan) if isinstance(result, Trained) else Mode.FULL,
+            result.share if isinstance(result, Trained) else 1.0,
         )
         self._journal.add_update(offer, payload, variate, left)
         return notes

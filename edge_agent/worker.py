@@ -29,6 +29,7 @@ class Worker:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="trainer")
         self._closed = threading.Event()
         self._stopped: set[str] = set()
+        self._finishing: set[str] = set()
 
     async def run(self, work: StartWork) -> Trained | Summed | None:
         """Do the work; ``None`` when :meth:`stop` ended it.
@@ -43,6 +44,10 @@ class Worker:
         """End the work for a plan between two steps, or before it begins."""
         self._stopped.add(plan)
 
+    def finish(self, plan: str) -> None:
+        """End the work for a plan between two steps, with what was learnt until then."""
+        self._finishing.add(plan)
+
     def close(self) -> None:
         """End what is running and the thread."""
         self._closed.set()
@@ -54,9 +59,12 @@ class Worker:
             if self._stops(plan):
                 return None
             with self._open_trainer(work.mode) as trainer:
-                return perform(trainer, work, lambda: self._stops(plan))
+                return perform(
+                    trainer, work, lambda: self._stops(plan), lambda: plan in self._finishing
+                )
         finally:
             self._stopped.discard(plan)
+            self._finishing.discard(plan)
             give_memory_back()
 
     def _stops(self, plan: str) -> bool:
@@ -64,7 +72,10 @@ class Worker:
 
 
 def perform(
-    trainer: Trainer, work: StartWork, stopped: Callable[[], bool] = lambda: False
+    trainer: Trainer,
+    work: StartWork,
+    stopped: Callable[[], bool] = lambda: False,
+    enough: Callable[[], bool] = lambda: False,
 ) -> Trained | Summed | None:
     """Do what a plan asks with this trainer, in the calling thread."""
     if work.plan.kind is PlanKind.STATISTICS or work.model is None:
@@ -72,5 +83,11 @@ def perform(
     generator = np.random.default_rng(work.seed)
     model = work.model
     return trainer.train(
-        work.plan, model.parameters, model.normalisation, generator, stopped, work.correction
+        work.plan,
+        model.parameters,
+        model.normalisation,
+        generator,
+        stopped,
+        work.correction,
+        enough,
     )

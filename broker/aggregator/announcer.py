@@ -6,7 +6,12 @@ from broker.aggregator.round_log import RoundLog
 from broker.aggregator.settings import AggregatorSettings
 from broker.protocol import sealed, wire
 from broker.protocol.effects import Publish
-from broker.protocol.messages import AggregatorPresence, ModelAnnouncement, Plan
+from broker.protocol.messages import (
+    AggregatorPresence,
+    ModelAnnouncement,
+    Plan,
+    RoundAbandonment,
+)
 from broker.protocol.signing import Signer
 from broker.protocol.topics import Topics
 from broker.protocol.transfer import cut, refer
@@ -60,9 +65,16 @@ class Announcer:
         """Publish what a cohort is asked."""
         return [self._retained(self._topics.plan, plan)]
 
-    def presence(self, *, online: bool) -> Publish:
-        """Say whether the aggregator is there."""
-        message = AggregatorPresence(self._birth, self._signer.public, online)
+    def abandoned(self, plan: Plan, reported: int, retry_after_s: float) -> list[Publish]:
+        """Say that a round has missed its minimum."""
+        epoch = self._log.next_counter("epoch")
+        message = RoundAbandonment(epoch, plan.plan, reported, retry_after_s)
+        topic = self._topics.round
+        return [Publish(topic, sealed.seal(message, topic, self._signer))]
+
+    def presence(self, *, online: bool, pace_s: float = 0.0) -> Publish:
+        """Say whether the aggregator is there, and over how long gateways should spread."""
+        message = AggregatorPresence(self._birth, self._signer.public, online, pace_s)
         return self._retained(self._topics.aggregator, message)
 
     def _retained(self, topic: str, message: object) -> Publish:

@@ -8,11 +8,13 @@ answers what gateways offer, :mod:`~broker.aggregator.announcer` speaks to all o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.aggregator.admission import Limits, family, seed_of
 from broker.aggregator.announcer import Announcer
 from broker.aggregator.events import (
     Event,
@@ -32,16 +34,18 @@ from broker.aggregator.rounds import Round, RoundState
 from broker.aggregator.server_momentum import carried
 from broker.aggregator.settings import AggregatorSettings
 from broker.aggregator.task import Task
-from broker.protocol import sealed, wire
+from broker.protocol import pace, sealed, wire
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.errors import RemoteProtocolError
-from broker.protocol.messages import Chunk, GatewayPresence, PlanKind, UpdateOffer
+from broker.protocol.messages import Chunk, GatewayPresence, PlanKind, RetryReason, UpdateOffer
 from broker.protocol.model_blob import pack_model, unpack_model
 from broker.protocol.signing import Signer
 from broker.protocol.topics import GatewayTopic, Topics
 from models.normalisation import Normalisation
 
 Effect = Publish | Subscribe | Unsubscribe | Event
+# Between two of them the aggregator answers, if only that it is recovering.
+_REPLAYED_AT_ONCE = 256
 
 
 class Coordinator:
@@ -74,10 +78,15 @@ class Coordinator:
         self._roster = Roster(task.artifact, settings.rounds.min_examples)
         self._planner = Planner(settings, task, log)
         self._announcer = Announcer(settings, task.artifact, log, signer, self._birth)
-        self._reception = Reception(self._topics, log, signer)
+        touched = {mode: places.size for mode, places in task.touched.items()}
+        limits = Limits(task.initial.size, task.channels, touched)
+        self._reception = Reception(
+            self._topics, signer, log, self._planner, settings.rounds, limits
+        )
         self._signer = signer
         self._keys = GatewayKeys(log, listed)
         self._open: OpenRound | None = None
+        self._replay: Iterator[tuple[UpdateOffer, bytes, float]] | None = None
         self._effects: list[Effect] = []
         self._recover()
 
@@ -107,7 +116,7 @@ class Coordinator:
             self._effects += self._announcer.forget(version - 2)
         if self._open is not None:
             self._effects += self._announcer.plan(self._open.round.plan)
-        self._effects.append(self._announcer.presence(online=True))
+        self._effects.append(self._announcer.presence(online=True, pace_s=self._window_s))
         return self._take()
 
     def receive(self, topic: str, payload: bytes, now: float) -> list[Effect]:
@@ -115,7 +124,7 @@ class Coordinator:
         try:
             found = self._topics.split_gateway(topic)
             if found is not None:
-                self._dispatch(found, topic, payload)
+                self._dispatch(found, topic, payload, now)
         except RemoteProtocolError as error:
             self._effects.append(MessageRefused(topic, str(error)))
         self._settle(now)
@@ -126,17 +135,18 @@ class Coordinator:
         self._settle(now)
         return self._take()
 
-    def _dispatch(self, found: GatewayTopic, topic: str, payload: bytes) -> None:
+    def _dispatch(self, found: GatewayTopic, topic: str, payload: bytes, now: float) -> None:
         match found.rest:
             case ("presence",):
                 self._on_presence(found.gateway, topic, payload)
             case ("offer",):
-                self._on_offer(found.gateway, topic, payload)
+                self._on_offer(found.gateway, topic, payload, now)
             case ("chunk", digest, index):
                 chunk = wire.decode(payload, Chunk)
                 if (digest, index) != (chunk.digest.hex(), str(chunk.index)):
                     raise RemoteProtocolError("chunk", "digest", "not the topic's")
-                self._effects += self._reception.chunk(found.gateway, chunk, self._open)
+                if self._replay is None:
+                    self._effects += self._reception.chunk(found.gateway, chunk, self._open, now)
             case _:
                 raise RemoteProtocolError("topic", "", "not one of ours")
 
@@ -149,16 +159,29 @@ class Coordinator:
         else:
             self._roster.take(presence)
 
-    def _on_offer(self, gateway: str, topic: str, payload: bytes) -> None:
+    def _on_offer(self, gateway: str, topic: str, payload: bytes, now: float) -> None:
         key = self._keys.known(gateway)
         if key is None:
             # Its presence comes with the next heartbeat, and the offer again after that.
             raise RemoteProtocolError("update-offer", "signature", f"{gateway} has shown no key")
         offer = sealed.unseal(payload, topic, UpdateOffer, key, self._signer)
         _require_owner(gateway, offer.update.gateway)
-        self._effects += self._reception.offered(offer, self._open)
+        if self._replay is not None:
+            answer = self._reception.retry(offer, RetryReason.RECOVERING, self._window_s)
+        elif self._open is None and self.finished:
+            answer = self._reception.stale(offer)
+        else:
+            answer = self._reception.offered(offer, self._open, now, self._window_s)
+        self._effects += answer
+
+    @property
+    def _window_s(self) -> float:
+        return pace.window_s(len(self._keys), self._settings.rounds.arrivals_per_s)
 
     def _settle(self, now: float) -> None:
+        if self._replay is not None:
+            self._go_on_replaying()
+            return
         if self._open is not None:
             verdict = self._open.round.verdict(self._open.reported, now)
             if verdict is RoundState.COMMITTED:
@@ -173,7 +196,7 @@ class Coordinator:
         if round_ is None:
             return
         self._log.begin(round_)
-        self._open = self._opened(round_)
+        self._begin(round_)
         self._effects += self._announcer.plan(round_.plan)
         self._effects.append(RoundOpened(round_.number, round_.plan.kind, len(round_.plan.cohort)))
 
@@ -187,8 +210,10 @@ class Coordinator:
             version = plan.version + 1
             parameters = self._carried(plan.version, base, open_round.parameters(base))
         blob = pack_model(version, self._task.artifact, normalisation, parameters)
-        self._log.commit(open_round.round, open_round.reported, version, blob)
-        reported, cohort = open_round.reported, len(plan.cohort)
+        keep = self._settings.rounds.staleness_cap > 0
+        self._log.commit(open_round.round, open_round.reported, version, blob, keep_chunks=keep)
+        reported = open_round.reported
+        cohort = max(len(plan.cohort), reported)
         self._close()
         self._effects += self._announcer.model(version)
         self._effects += self._announcer.forget(version - 2)
@@ -209,7 +234,9 @@ class Coordinator:
         cohort, reported = len(open_round.round.plan.cohort), open_round.reported
         self._log.abandon(open_round.round, f"{reported} of {cohort} reported by the deadline")
         self._close()
-        self._effects.append(RoundAbandoned(open_round.round.number, cohort, reported))
+        wait_s = self._planner.retry_after_s()
+        self._effects += self._announcer.abandoned(open_round.round.plan, reported, wait_s)
+        self._effects.append(RoundAbandoned(open_round.round.number, cohort, reported, wait_s))
 
     def _close(self) -> None:
         self._open = None
@@ -222,9 +249,25 @@ class Coordinator:
         last = self._log.last_round()
         if last is None or last.state is not RoundState.OPEN:
             return
-        self._open = self._opened(last)
-        for offer, payload in self._log.updates(last.plan.plan):
-            self._open.fold(offer, self._open.decode(offer, payload))
+        self._begin(last)
+
+    def _begin(self, round_: Round) -> None:
+        """Take a round up: new, with what an abandoned one has left, or as it was at a crash."""
+        self._open = self._opened(round_)
+        self._replay = self._log.updates(round_.number)
+        self._go_on_replaying()
+
+    def _go_on_replaying(self) -> None:
+        """Fold some of what the log holds of the open round; offers must wait until all are."""
+        if self._open is None or self._replay is None:
+            return
+        batch = list(islice(self._replay, _REPLAYED_AT_ONCE))
+        for offer, payload, discount in batch:
+            plan = self._log.plan(family(offer.update.plan)[0]) or self._open.round.plan
+            seed = seed_of(plan, offer.update.plan)
+            self._open.fold(offer, self._open.decode(offer, payload, seed), discount)
+        if len(batch) < _REPLAYED_AT_ONCE:
+            self._replay = None
 
     def _opened(self, round_: Round) -> OpenRound:
         task = self._task

@@ -25,6 +25,7 @@ class UpdateAccepted:
     num_examples: int
     loss: float
     payload_bytes: int
+    staleness: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,12 @@ class RoundCommitted:
 
 @dataclass(frozen=True, slots=True)
 class RoundAbandoned:
-    """A round missed its minimum; it will be tried again."""
+    """A round missed its minimum; what was reported counts when it is tried again."""
 
     round: int
     cohort: int
     reported: int
+    retry_after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

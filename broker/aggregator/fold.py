@@ -21,30 +21,44 @@ class WeightedMean:
     def __init__(self, parameters: int) -> None:
         self._sum = np.zeros(parameters, np.float64)
         self._partial: NDArray[np.float64] | None = None
-        self.weight = 0
+        self.weight = 0.0
         self.updates = 0
 
-    def add(self, delta: NDArray[np.float32], num_examples: int) -> None:
-        """Fold a float32[P] delta with weight p_k = num_examples / sum of num_examples."""
-        self._sum += delta.astype(np.float64) * num_examples
-        self.weight += num_examples
+    def add(self, delta: NDArray[np.float32], weight: float, discount: float = 1.0) -> None:
+        """Fold a float32[P] delta with weight p_k = weight / sum of weights.
+
+        ``discount`` takes from the delta and not from the sum of weights, so that a buffer of
+        nothing but stale updates moves the model less (FedBuff, Nguyen et al. 2022, alg. 1).
+        """
+        self._sum += delta.astype(np.float64) * (weight * discount)
+        self.weight += weight
         self.updates += 1
 
-    def add_part(self, part: NDArray[np.float32], num_examples: int, places: Coordinates) -> None:
+    def add_part(
+        self,
+        part: NDArray[np.float32],
+        weight: float,
+        places: Coordinates,
+        discount: float = 1.0,
+    ) -> None:
         """Fold the float32[places.size] coordinates of a delta that its gateway touched."""
         if self._partial is None:
             self._partial = np.zeros_like(self._sum)
         for block, place in zip(places.blocks, places.layout, strict=True):
-            self._sum[block.slice] += part[place.slice].astype(np.float64) * num_examples
-            self._partial[block.slice] += num_examples
+            self._sum[block.slice] += part[place.slice].astype(np.float64) * (weight * discount)
+            self._partial[block.slice] += weight
         self.updates += 1
 
     def add_sparse(
-        self, indices: NDArray[np.int64], values: NDArray[np.float32], num_examples: int
+        self,
+        indices: NDArray[np.int64],
+        values: NDArray[np.float32],
+        weight: float,
+        discount: float = 1.0,
     ) -> None:
         """Fold a delta that is ``values`` float32[k] at distinct ``indices`` and 0 elsewhere."""
-        self._sum[indices] += values.astype(np.float64) * num_examples
-        self.weight += num_examples
+        self._sum[indices] += values.astype(np.float64) * (weight * discount)
+        self.weight += weight
         self.updates += 1
 
     def apply(self, base: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -20,6 +20,9 @@ class GatewayKeys:
         self._listed = listed
         self._keys = dict(log.gateway_keys() if listed is None else listed)
 
+    def __len__(self) -> int:
+        return len(self._keys)
+
     def known(self, gateway: str) -> bytes | None:
         """Return the key that a gateway's messages must be signed with."""
         return self._keys.get(gateway)

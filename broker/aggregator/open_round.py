@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from broker.aggregator.fold import Sum, WeightedMean
 from broker.aggregator.rounds import Round
-from broker.protocol.compression import Delta, Layout, Shared, codec, max_payload_bytes
+from broker.protocol.compression import Delta, Layout, Shared, codec
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import Mode, PlanKind, UpdateOffer
 from broker.protocol.statistics import decode_sums
@@ -48,21 +48,12 @@ class OpenRound:
         """Updates folded so far."""
         return self._sums.updates if self._statistics else self._mean.updates
 
-    def refusal(self, offer: UpdateOffer) -> str:
-        """Say why an offer for this plan is not taken; empty when it is."""
-        plan = self.round.plan
-        if offer.update.gateway not in plan.cohort:
-            return "this gateway was not asked"
-        if offer.update.version != plan.version:
-            return f"base version {offer.update.version}, the plan says {plan.version}"
-        if offer.codec != plan.codec:
-            return f"codec {offer.codec!r}, the plan says {plan.codec!r}"
-        if offer.num_examples < plan.min_examples:
-            return f"{offer.num_examples} examples, the plan asks for {plan.min_examples}"
-        return self._mode_refusal(offer) or self._size_refusal(offer)
-
-    def decode(self, offer: UpdateOffer, payload: bytes) -> Delta | NDArray[np.float64]:
+    def decode(
+        self, offer: UpdateOffer, payload: bytes, seed: int | None = None
+    ) -> Delta | NDArray[np.float64]:
         """Read what an update says: a delta of what was touched, or float64[3C] of sums.
+
+        ``seed`` is that of the update's own plan, when it is not this round's.
 
         Raises:
             RemoteProtocolError: the payload is not what the codec writes.
@@ -74,42 +65,33 @@ class OpenRound:
             except ParameterError as error:
                 raise RemoteProtocolError("update", "payload", error.reason) from error
             return sums
-        return codec(offer.codec).decompress(payload, self._shared_of(offer))
+        return codec(offer.codec).decompress(payload, self._shared_of(offer, seed))
 
-    def fold(self, offer: UpdateOffer, update: Delta | NDArray[np.float64]) -> None:
-        """Fold one update that is durable."""
+    def fold(
+        self, offer: UpdateOffer, update: Delta | NDArray[np.float64], discount: float = 1.0
+    ) -> None:
+        """Fold one update that is durable, weighted by the examples and steps that it is made of.
+
+        ``discount`` is what its staleness leaves of it.
+        """
+        weight = offer.num_examples * offer.share
         if not isinstance(update, Delta):
             self._sums.add(update)
         elif offer.mode is not Mode.FULL:
-            self._mean.add_part(update.dense(), offer.num_examples, self._touched[offer.mode])
+            places = self._touched[offer.mode]
+            self._mean.add_part(update.dense(), weight, places, discount)
         elif update.indices is None:
-            self._mean.add(update.values, offer.num_examples)
+            self._mean.add(update.values, weight, discount)
         else:
-            self._mean.add_sparse(update.indices, update.values, offer.num_examples)
+            self._mean.add_sparse(update.indices, update.values, weight, discount)
 
-    def _mode_refusal(self, offer: UpdateOffer) -> str:
-        if offer.mode is Mode.FULL:
-            return ""
-        asked = {found.mode for found in self.round.plan.training.modes}
-        if self._statistics or offer.mode not in asked or offer.mode not in self._touched:
-            return f"mode {offer.mode!r} was not asked for"
-        return ""
-
-    def _size_refusal(self, offer: UpdateOffer) -> str:
-        limit = 24 * self._channels
-        if not self._statistics:
-            limit = max_payload_bytes(self._shared_of(offer).layout.parameters)
-        return (
-            f"{offer.payload.size} bytes, at most {limit} are needed"
-            if offer.payload.size > limit
-            else ""
-        )
-
-    def _shared_of(self, offer: UpdateOffer) -> Shared:
+    def _shared_of(self, offer: UpdateOffer, seed: int | None) -> Shared:
         """What codecs know of an update in the offer's mode."""
         if offer.mode is Mode.FULL:
-            return self._shared
-        return Shared(Layout.of(self._touched[offer.mode].layout), self._shared.seed)
+            layout = self._shared.layout
+        else:
+            layout = Layout.of(self._touched[offer.mode].layout)
+        return Shared(layout, self._shared.seed if seed is None else seed)
 
     def normalisation(self) -> Normalisation:
         """Return the normalisation of all the examples that were summed."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from broker.aggregator.admission import further, seed_of
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.rounds import Round, RoundState
+from broker.aggregator.scheduler import backoff_s, selection
 from broker.aggregator.settings import AggregatorSettings
 from broker.aggregator.task import Task
-from broker.protocol.messages import MAX_COHORT, Plan, PlanKind
+from broker.protocol.messages import Plan, PlanKind
 from broker.protocol.statistics import STATISTICS_CODEC
 from broker.protocol.transfer import refer
 
@@ -21,18 +25,44 @@ class Planner:
         self._task = task
         self._log = log
 
+    def opens_at(self) -> float:
+        """Return the Unix time before which no round opens: later after each abandoned one."""
+        last = self._log.last_round()
+        if last is None:
+            return 0.0
+        abandoned = self._log.abandoned_in_a_row()
+        return last.plan.deadline_unix_s + wait if (wait := self._backoff_s(abandoned)) else 0.0
+
+    def retry_after_s(self) -> float:
+        """Return how long after the round that has just been abandoned the next may open."""
+        return self._backoff_s(self._log.abandoned_in_a_row())
+
     def next_round(self, ready: list[str], now: float) -> Round | None:
         """Return the next round for the gateways that are ready; ``None`` when they are few."""
-        rounds = self._settings.rounds
-        if len(ready) < rounds.min_gateways:
+        if not ready or now < self.opens_at():
+            return None
+        carried = set(self._log.carried())
+        ready = [gateway for gateway in ready if gateway not in carried]
+        kind = PlanKind.STATISTICS if self._log.latest_version() is None else PlanKind.TRAIN
+        chosen = selection(self._settings.rounds, kind, len(ready), len(carried))
+        if chosen is None:
             return None
         last = self._log.last_round()
         number = 1 if last is None else last.number + 1
-        generator = np.random.default_rng((self._settings.seed, number))
-        if (cohort := rounds.cohort or MAX_COHORT) < len(ready):
-            ready = sorted(generator.choice(ready, cohort, replace=False).tolist())
+        if chosen.ask < len(ready):
+            generator = np.random.default_rng((self._settings.seed, number))
+            ready = sorted(generator.choice(ready, chosen.ask, replace=False).tolist())
         plan = self._plan(number, tuple(ready), now)
-        return Round(number, plan, min(rounds.min_reports, len(ready)), RoundState.OPEN)
+        return Round(number, plan, chosen.minimum, RoundState.OPEN, chosen.goal)
+
+    def further(self, plan: Plan, number: int) -> Plan:
+        """Return the ``number``-th plan for one gateway that goes on in the open round."""
+        name = further(plan.plan, number)
+        epoch = self._log.next_counter("epoch")
+        return replace(plan, epoch=epoch, plan=name, seed=seed_of(plan, name))
+
+    def _backoff_s(self, abandoned: int) -> float:
+        return backoff_s(abandoned, self._settings.rounds.backoff_s)
 
     def _plan(self, number: int, cohort: tuple[str, ...], now: float) -> Plan:
         settings, training = self._settings, self._settings.training
@@ -52,4 +82,5 @@ class Planner:
             min_examples=settings.rounds.min_examples,
             deadline_unix_s=now + settings.rounds.deadline_s,
             seed=(settings.seed * 1_000_003 + number) % 2**63,
+            staleness_cap=settings.rounds.staleness_cap,
         )

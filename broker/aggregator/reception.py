@@ -2,79 +2,183 @@
 
 from __future__ import annotations
 
+from broker.aggregator import admission
 from broker.aggregator.events import UpdateAccepted, UpdateRefused
 from broker.aggregator.intake import Intake
 from broker.aggregator.open_round import OpenRound
+from broker.aggregator.planning import Planner
 from broker.aggregator.round_log import RoundLog
-from broker.protocol import sealed
+from broker.aggregator.settings import RoundSettings
+from broker.protocol import pace, sealed
 from broker.protocol.effects import Publish
 from broker.protocol.errors import RemoteProtocolError
-from broker.protocol.messages import Chunk, Receipt, ReceiptStatus, UpdateOffer
+from broker.protocol.messages import (
+    Chunk,
+    Plan,
+    Receipt,
+    ReceiptStatus,
+    RejectReason,
+    RetryReason,
+    UpdateOffer,
+)
 from broker.protocol.signing import Signer
 from broker.protocol.topics import Topics
 
 Effect = Publish | UpdateAccepted | UpdateRefused
+_FIRST_RETRY_S = 10.0
 
 
 class Reception:
-    """Takes offers and chunks for the round that is open."""
+    """Takes offers and chunks for the round that is open.
 
-    def __init__(self, topics: Topics, log: RoundLog, signer: Signer) -> None:
+    Args:
+        topics, signer: of the aggregator.
+        log: where updates become durable before they are acknowledged.
+        planner: writes further plans for gateways that have reported.
+        rounds: the knobs.
+        limits: of what an update may be.
+    """
+
+    def __init__(
+        self,
+        topics: Topics,
+        signer: Signer,
+        log: RoundLog,
+        planner: Planner,
+        rounds: RoundSettings,
+        limits: admission.Limits,
+    ) -> None:
         self._topics = topics
         self._signer = signer
         self._log = log
+        self._planner = planner
+        self._rounds = rounds
+        self._limits = limits
         self._intake = Intake(log)
 
-    def offered(self, offer: UpdateOffer, open_round: OpenRound | None) -> list[Effect]:
-        """Answer an offer."""
+    def offered(
+        self, offer: UpdateOffer, open_round: OpenRound | None, now: float, window_s: float
+    ) -> list[Effect]:
+        """Answer an offer; ``window_s`` is what those are spread over that must come back."""
         if self._log.has_folded(offer.update):
-            return self._reply(offer, ReceiptStatus.DUPLICATE)
-        if open_round is None or offer.update.plan != open_round.round.plan.plan:
-            return self._reply(offer, ReceiptStatus.STALE, "its round is over")
-        if reason := open_round.refusal(offer):
-            return self._reply(offer, ReceiptStatus.REJECTED, reason)
-        return self._advance(offer, open_round)
+            return self._reply(Receipt(offer.update, ReceiptStatus.DUPLICATE))
+        plan = self._plan_of(offer)
+        if plan is None:
+            return self._reject(offer, RejectReason.UNKNOWN_PLAN, "no such plan was published")
+        if found := admission.refusal(plan, offer, self._limits):
+            return self._reject(offer, found.reason, found.detail)
+        return self._timely(offer, plan, open_round, now, window_s)
 
-    def chunk(self, gateway: str, chunk: Chunk, open_round: OpenRound | None) -> list[Effect]:
+    def stale(self, offer: UpdateOffer) -> list[Effect]:
+        """Answer an offer when no round will open any more."""
+        if self._log.has_folded(offer.update):
+            return self._reply(Receipt(offer.update, ReceiptStatus.DUPLICATE))
+        return self._reply(Receipt(offer.update, ReceiptStatus.STALE, detail="training is over"))
+
+    def retry(self, offer: UpdateOffer, reason: RetryReason, window_s: float) -> list[Effect]:
+        """Tell a gateway to come back, at its own place in the window."""
+        place = pace.place(offer.update.gateway, offer.update.sequence)
+        wait_s = _FIRST_RETRY_S + place * max(window_s, _FIRST_RETRY_S)
+        receipt = Receipt(offer.update, ReceiptStatus.RETRY, retry=reason, retry_after_s=wait_s)
+        return self._reply(receipt)
+
+    def chunk(
+        self, gateway: str, chunk: Chunk, open_round: OpenRound | None, now: float
+    ) -> list[Effect]:
         """Take a piece of an upload; the last one completes it.
 
         Raises:
             RemoteProtocolError: it is not a piece of what the gateway has offered.
         """
-        offer = self._intake.take(gateway, chunk)
-        return [] if offer is None or open_round is None else self._advance(offer, open_round)
+        offer = self._intake.take(gateway, chunk, now)
+        if offer is None or open_round is None or self._log.has_folded(offer.update):
+            return []
+        plan = self._plan_of(offer)
+        cap = self._rounds.staleness_cap
+        if plan is None:
+            return []
+        if late := admission.lateness(plan, open_round.round.plan, cap):
+            return self._reply(Receipt(offer.update, ReceiptStatus.STALE, detail=late))
+        return self._advance(offer, plan, open_round, now)
 
     def clear(self) -> None:
-        """Forget all offers: the round is over."""
-        self._intake.clear()
+        """A round is over: forget the offers that can count in no other."""
+        if not self._rounds.staleness_cap:
+            self._intake.clear()
 
-    def _advance(self, offer: UpdateOffer, open_round: OpenRound) -> list[Effect]:
+    def _timely(
+        self,
+        offer: UpdateOffer,
+        plan: Plan,
+        open_round: OpenRound | None,
+        now: float,
+        window_s: float,
+    ) -> list[Effect]:
+        """Answer an offer that answers its plan, by whether there is a round for it now."""
+        if open_round is None:
+            return self.retry(offer, RetryReason.PACED, window_s)
+        if late := admission.lateness(plan, open_round.round.plan, self._rounds.staleness_cap):
+            return self._reply(Receipt(offer.update, ReceiptStatus.STALE, detail=late))
+        if self._intake.busy(offer.update.gateway, self._rounds.max_uploads, now):
+            return self.retry(offer, RetryReason.BUSY, window_s)
+        return self._advance(offer, plan, open_round, now)
+
+    def _plan_of(self, offer: UpdateOffer) -> Plan | None:
+        """Return the plan that an update answers, when it was published or handed on."""
+        base, number = admission.family(offer.update.plan)
+        if number > 1:
+            before = admission.further(base, number - 1)
+            known = self._rounds.buffer and self._log.has_answered(before, offer.update.gateway)
+            if not known or offer.update.plan != admission.further(base, number):
+                return None
+        return self._log.plan(base)
+
+    def _advance(
+        self, offer: UpdateOffer, plan: Plan, open_round: OpenRound, now: float
+    ) -> list[Effect]:
         """Ask for what is missing of an upload, or fold it when nothing is."""
-        want = self._intake.offered(offer)
+        want = self._intake.offered(offer, now)
         if want is not None:
             return [self._sealed(offer.update.gateway, want)]
         try:
             payload = self._intake.assemble(offer)
-            vector = open_round.decode(offer, payload)
+            update = open_round.decode(offer, payload, admission.seed_of(plan, offer.update.plan))
         except RemoteProtocolError as error:
-            return self._reply(offer, ReceiptStatus.REJECTED, str(error)[:256])
-        self._log.accept(offer, payload)
-        open_round.fold(offer, vector)
+            return self._reject(offer, RejectReason.MALFORMED, str(error)[:256])
+        staleness = open_round.round.plan.version - offer.update.version
+        discount = admission.discount(staleness, self._rounds.staleness_power)
+        self._log.accept(offer, payload, open_round.round.number, discount)
+        open_round.fold(offer, update, discount)
         accepted = UpdateAccepted(
             open_round.round.number,
             offer.update.gateway,
             offer.num_examples,
             offer.loss,
             len(payload),
+            staleness,
         )
-        return [accepted, *self._reply(offer, ReceiptStatus.ACCEPTED)]
+        receipt = self._reply(Receipt(offer.update, ReceiptStatus.ACCEPTED))
+        return [accepted, *receipt, *self._further(offer, open_round)]
 
-    def _reply(self, offer: UpdateOffer, status: ReceiptStatus, reason: str = "") -> list[Effect]:
-        receipt = Receipt(offer.update, status, reason, 0.0)
-        gateway = offer.update.gateway
+    def _further(self, offer: UpdateOffer, open_round: OpenRound) -> list[Effect]:
+        """Let a gateway go on at once that has answered the open plan, while the buffer fills."""
+        base, number = admission.family(offer.update.plan)
+        plan = open_round.round.plan
+        full = open_round.reported >= open_round.round.goal
+        if not self._rounds.buffer or full or plan.plan != base or plan.model is None:
+            return []
+        return [self._sealed(offer.update.gateway, self._planner.further(plan, number + 1))]
+
+    def _reject(self, offer: UpdateOffer, reason: RejectReason, detail: str) -> list[Effect]:
+        return self._reply(
+            Receipt(offer.update, ReceiptStatus.REJECTED, rejected=reason, detail=detail)
+        )
+
+    def _reply(self, receipt: Receipt) -> list[Effect]:
+        gateway = receipt.update.gateway
         effects: list[Effect] = [self._sealed(gateway, receipt)]
-        if status in (ReceiptStatus.STALE, ReceiptStatus.REJECTED):
-            effects.append(UpdateRefused(gateway, reason))
+        if receipt.status in (ReceiptStatus.STALE, ReceiptStatus.REJECTED):
+            effects.append(UpdateRefused(gateway, receipt.detail))
         return effects
 
     def _sealed(self, gateway: str, message: object) -> Publish:

@@ -17,16 +17,18 @@ from broker.durable import open_durable, transaction
 from broker.protocol import wire
 from broker.protocol.messages import Chunk, Plan, UpdateId, UpdateOffer
 
-_FORMAT = 3
+_FORMAT = 4
 _KEPT_VERSIONS = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS round (
     number INTEGER PRIMARY KEY, plan_id TEXT UNIQUE NOT NULL, state TEXT NOT NULL,
-    min_reports INTEGER NOT NULL, plan BLOB NOT NULL, reason TEXT NOT NULL DEFAULT '');
+    min_reports INTEGER NOT NULL, goal INTEGER NOT NULL, plan BLOB NOT NULL,
+    reason TEXT NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS folded (
     plan_id TEXT NOT NULL, gateway TEXT NOT NULL, version INTEGER NOT NULL,
-    sequence INTEGER NOT NULL, offer BLOB, payload BLOB,
+    sequence INTEGER NOT NULL, round INTEGER NOT NULL, discount REAL NOT NULL,
+    offer BLOB, payload BLOB,
     PRIMARY KEY (plan_id, gateway)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS chunk (
     gateway TEXT NOT NULL, digest BLOB NOT NULL, idx INTEGER NOT NULL, data BLOB NOT NULL,
@@ -90,55 +92,107 @@ class RoundLog:
         return gone.rowcount > 0
 
     def begin(self, round_: Round) -> None:
-        """Write a new open round."""
-        row = (round_.number, round_.plan.plan, round_.state, round_.min_reports)
+        """Write a new open round; what an abandoned one before it was given counts in this one."""
+        row = (round_.number, round_.plan.plan, round_.state, round_.min_reports, round_.goal)
         with transaction(self._db):
             self._db.execute(
-                "INSERT INTO round (number, plan_id, state, min_reports, plan) VALUES (?,?,?,?,?)",
+                "INSERT INTO round (number, plan_id, state, min_reports, goal, plan) "
+                "VALUES (?,?,?,?,?,?)",
                 (*row, wire.encode(round_.plan)),
+            )
+            self._db.execute(
+                "UPDATE folded SET round = ? WHERE round < ? AND payload IS NOT NULL",
+                (round_.number, round_.number),
             )
 
     def last_round(self) -> Round | None:
         """Return the newest round, whatever its state."""
         row = self._db.execute(
-            "SELECT number, plan, min_reports, state FROM round ORDER BY number DESC LIMIT 1"
+            "SELECT number, plan, min_reports, state, goal FROM round ORDER BY number DESC LIMIT 1"
         ).fetchone()
         if row is None:
             return None
-        return Round(row[0], wire.decode(row[1], Plan), row[2], RoundState(row[3]))
+        return Round(row[0], wire.decode(row[1], Plan), row[2], RoundState(row[3]), row[4])
 
-    def accept(self, offer: UpdateOffer, payload: bytes) -> None:
-        """Write an update and its place in the round; durable when this returns."""
+    def plan(self, plan: str) -> Plan | None:
+        """Return a plan that was published, by its id."""
+        row = self._db.execute("SELECT plan FROM round WHERE plan_id = ?", (plan,)).fetchone()
+        return None if row is None else wire.decode(row[0], Plan)
+
+    def abandoned_in_a_row(self) -> int:
+        """Return how many rounds were abandoned since the last one that was not."""
+        row = self._db.execute(
+            "SELECT COUNT(*) FROM round WHERE number > "
+            "(SELECT COALESCE(MAX(number), 0) FROM round WHERE state != ?)",
+            (RoundState.ABANDONED,),
+        ).fetchone()
+        return int(row[0])
+
+    def carried(self) -> list[str]:
+        """Return the gateways whose updates wait to count, because their round was abandoned."""
+        rows = self._db.execute(
+            "SELECT DISTINCT gateway FROM folded JOIN round ON folded.round = round.number "
+            "WHERE payload IS NOT NULL AND state = ?",
+            (RoundState.ABANDONED,),
+        )
+        return [row[0] for row in rows]
+
+    def accept(
+        self, offer: UpdateOffer, payload: bytes, number: int, discount: float = 1.0
+    ) -> None:
+        """Write an update and the round that it counts in; durable when this returns."""
         key = offer.update
+        row = (key.plan, key.gateway, key.version, key.sequence, number, discount)
         with transaction(self._db):
             self._db.execute(
-                "INSERT INTO folded VALUES (?,?,?,?,?,?)",
-                (key.plan, key.gateway, key.version, key.sequence, wire.encode(offer), payload),
+                "INSERT INTO folded VALUES (?,?,?,?,?,?,?,?)", (*row, wire.encode(offer), payload)
             )
             self._db.execute("DELETE FROM chunk WHERE gateway = ?", (key.gateway,))
 
     def has_folded(self, update: UpdateId) -> bool:
         """Whether this gateway's update for this plan is durable already."""
+        return self.has_answered(update.plan, update.gateway)
+
+    def has_answered(self, plan: str, gateway: str) -> bool:
+        """Whether an update of this gateway for this plan is durable."""
         row = self._db.execute(
-            "SELECT 1 FROM folded WHERE plan_id = ? AND gateway = ?", (update.plan, update.gateway)
+            "SELECT 1 FROM folded WHERE plan_id = ? AND gateway = ?", (plan, gateway)
         ).fetchone()
         return row is not None
 
-    def updates(self, plan: str) -> Iterator[tuple[UpdateOffer, bytes]]:
-        """Yield the accepted updates of a plan, one at a time."""
-        for offer, payload in self._db.execute(
-            "SELECT offer, payload FROM folded WHERE plan_id = ? ORDER BY gateway", (plan,)
+    def updates(self, number: int) -> Iterator[tuple[UpdateOffer, bytes, float]]:
+        """Yield the updates that count in an open round, one at a time, and their discounts."""
+        for offer, payload, discount in self._db.execute(
+            "SELECT offer, payload, discount FROM folded WHERE round = ? AND payload IS NOT NULL "
+            "ORDER BY gateway, plan_id",
+            (number,),
         ):
-            yield wire.decode(offer, UpdateOffer), payload
+            yield wire.decode(offer, UpdateOffer), payload, discount
 
-    def commit(self, round_: Round, reported: int, version: int, blob: bytes) -> None:
+    def commit(
+        self,
+        round_: Round,
+        reported: int,
+        version: int,
+        blob: bytes,
+        *,
+        keep_chunks: bool = False,
+    ) -> None:
         """End a round with a new model version, in one transaction.
+
+        Pieces of uploads stay when they can still count in a later round.
 
         The folded payloads are let go of; their ids stay, so that a late copy is a duplicate.
         """
         with transaction(self._db):
             self._end(round_.to(RoundState.COMMITTED), "")
-            row = (version, round_.number, len(round_.plan.cohort), reported, blob)
+            self._db.execute(
+                "UPDATE folded SET offer = NULL, payload = NULL WHERE round = ?", (round_.number,)
+            )
+            if not keep_chunks:
+                self._db.execute("DELETE FROM chunk")
+            asked = max(len(round_.plan.cohort), reported)
+            row = (version, round_.number, asked, reported, blob)
             self._db.execute("INSERT INTO version VALUES (?,?,?,?,?)", row)
             self._db.execute("DELETE FROM version WHERE version <= ?", (version - _KEPT_VERSIONS,))
 
@@ -148,7 +202,7 @@ class RoundLog:
             self._db.execute("INSERT INTO version VALUES (0, 0, 0, 0, ?)", (blob,))
 
     def abandon(self, round_: Round, reason: str) -> None:
-        """End a round without a model version."""
+        """End a round without a model version; its updates wait for the next one."""
         with transaction(self._db):
             self._end(round_.to(RoundState.ABANDONED), reason)
 
@@ -208,15 +262,17 @@ class RoundLog:
             "UPDATE round SET state = ?, reason = ? WHERE number = ?",
             (round_.state, reason, round_.number),
         )
-        self._db.execute(
-            "UPDATE folded SET offer = NULL, payload = NULL WHERE plan_id = ?", (round_.plan.plan,)
-        )
-        self._db.execute("DELETE FROM chunk")
 
     def _claim(self, owner: dict[str, int | str | bytes]) -> None:
         with transaction(self._db):
             for key, value in owner.items():
                 found = self._meta(key)
+                if key == "format" and found not in (None, value):
+                    raise StateError(
+                        self._path,
+                        f"another format: {found!r}, this version of perfuse reads {value!r}; "
+                        "go on with the version that wrote it, or begin with an empty state_dir",
+                    )
                 if found is not None and found != value:
                     raise StateError(self._path, f"belongs to another {key}")
                 self._set_meta(key, value)

@@ -37,12 +37,14 @@ class Round:
         plan: what was asked.
         min_reports: fewer updates than this at the deadline abandon the round.
         state: where it stands.
+        goal: updates with which it commits before its deadline; 0 is the whole cohort.
     """
 
     number: int
     plan: Plan
     min_reports: int
     state: RoundState
+    goal: int = 0
 
     def to(self, state: RoundState) -> Round:
         """Return the round in its next state.
@@ -56,7 +58,7 @@ class Round:
 
     def verdict(self, reported: int, now: float) -> RoundState:
         """Say where the round should stand, with ``reported`` updates at Unix time ``now``."""
-        if reported >= len(self.plan.cohort):
+        if reported >= (self.goal or len(self.plan.cohort)):
             return RoundState.COMMITTED
         if now < self.plan.deadline_unix_s:
             return RoundState.OPEN

@@ -146,7 +146,8 @@ _DESCRIPTIONS: dict[type, Callable[..., tuple[int, str]]] = {
     UpdateAccepted: lambda e: (
         logging.INFO,
         f"round {e.round}: update of {e.gateway} over {e.num_examples} examples, "
-        f"{e.payload_bytes} bytes, loss {e.loss:.3f}",
+        f"{e.payload_bytes} bytes, loss {e.loss:.3f}"
+        + (f", {e.staleness} versions behind" if e.staleness else ""),
     ),
     UpdateRefused: lambda e: (
         logging.WARNING,
@@ -158,7 +159,8 @@ _DESCRIPTIONS: dict[type, Callable[..., tuple[int, str]]] = {
     ),
     RoundAbandoned: lambda e: (
         logging.WARNING,
-        f"round {e.round} is abandoned: {e.reported} of {e.cohort} reported; trying again",
+        f"round {e.round} is abandoned: {e.reported} of {e.cohort} reported; trying again "
+        f"in {e.retry_after_s:.0f} s",
     ),
     GatewayRefused: lambda e: (
         logging.ERROR,

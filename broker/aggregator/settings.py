@@ -26,10 +26,20 @@ class RoundSettings:
 
     Attributes:
         rounds: stop after so many committed training rounds; 0 goes on for ever.
-        cohort: gateways asked in a round; 0 asks all that are ready, up to the protocol's 4,096.
+        cohort: updates that a round is for, and gateways that it asks; 0 asks all that are ready,
+            up to the protocol's 4,096.
+        over_selection: share of the cohort that is asked beyond it; the round commits when as many
+            as the cohort have reported.
+        buffer: commit when so many updates are in, of this plan or earlier ones; 0 waits for the
+            cohort. Gateways that have reported get a further plan at once.
+        staleness_cap: an update counts when at most so many versions were committed since its base.
+        staleness_power: and with weight (1 + versions) ** -power.
         min_gateways: ready gateways to wait for before a round opens.
         min_reports: updates without which a round is abandoned at its deadline.
         deadline_s: how long a round may take.
+        backoff_s: wait after an abandoned round, twice as long after each further one.
+        max_uploads: uploads that come in at once; whoever is too many is told to come back.
+        arrivals_per_s: gateways that are welcome each second after a restart; they spread so.
         min_examples: labelled examples without which a gateway is not asked.
     """
 
@@ -39,6 +49,13 @@ class RoundSettings:
     min_reports: int = 2
     deadline_s: float = 600.0
     min_examples: int = 32
+    over_selection: float = 0.0
+    buffer: int = 0
+    staleness_cap: int = 0
+    staleness_power: float = 0.5
+    backoff_s: float = 5.0
+    max_uploads: int = 1000
+    arrivals_per_s: float = 50.0
 
     def __post_init__(self) -> None:
         require_range("rounds.rounds", self.rounds, 0, 10**6)
@@ -47,6 +64,17 @@ class RoundSettings:
         require_range("rounds.min_reports", self.min_reports, 1, MAX_COHORT)
         require_range("rounds.deadline_s", self.deadline_s, 1, 30 * 86400)
         require_range("rounds.min_examples", self.min_examples, 1, 10**9)
+        require_range("rounds.over_selection", self.over_selection, 0, 10)
+        require_range("rounds.buffer", self.buffer, 0, MAX_COHORT)
+        require_range("rounds.staleness_cap", self.staleness_cap, 0, 1000)
+        require_range("rounds.staleness_power", self.staleness_power, 0, 10)
+        require_range("rounds.backoff_s", self.backoff_s, 0, 3600)
+        require_range("rounds.max_uploads", self.max_uploads, 1, 10**6)
+        require_range("rounds.arrivals_per_s", self.arrivals_per_s, 0.01, 1e6)
+        if self.over_selection and not self.cohort:
+            raise SettingError("rounds.over_selection", "needs rounds.cohort, its goal")
+        if self.buffer and self.min_reports > self.buffer:
+            raise SettingError("rounds.min_reports", f"more than the buffer of {self.buffer}")
         if self.cohort and self.min_reports > self.cohort:
             raise SettingError("rounds.min_reports", f"more than the cohort of {self.cohort}")
         if self.min_reports > self.min_gateways:

@@ -38,6 +38,7 @@ Counter = Annotated[int, Bound(0, 2**53)]
 Size = Annotated[int, Bound(1, MAX_BLOB_BYTES)]
 ChunkBytes = Annotated[int, Bound(1, MAX_CHUNK_BYTES)]
 ChunkIndex = Annotated[int, Bound(0, MAX_BLOB_BYTES)]
+Seconds = Annotated[float, Bound(0, 1e7)]
 Bitmap = Annotated[bytes, Bound(1, MAX_BITMAP_BYTES)]
 
 
@@ -64,9 +65,30 @@ class ReceiptStatus(StrEnum):
 
     ACCEPTED = "accepted"  # durable, and counted once
     DUPLICATE = "duplicate"  # durable already
-    STALE = "stale"  # its round is over
-    REJECTED = "rejected"  # malformed or not asked for; the reason says which
-    RETRY = "retry"  # offer it again, not before ``retry_after_s``
+    STALE = "stale"  # it comes too late to count for any version
+    REJECTED = "rejected"  # malformed or not asked for; ``rejected`` says which
+    RETRY = "retry"  # offer it again, not before ``retry_after_s``; ``retry`` says why
+
+
+class RejectReason(StrEnum):
+    """Why an update is never taken."""
+
+    UNKNOWN_PLAN = "unknown-plan"
+    NOT_ASKED = "not-asked"
+    WRONG_BASE = "wrong-base"
+    WRONG_CODEC = "wrong-codec"
+    WRONG_MODE = "wrong-mode"
+    TOO_FEW_EXAMPLES = "too-few-examples"
+    TOO_LARGE = "too-large"
+    MALFORMED = "malformed"
+
+
+class RetryReason(StrEnum):
+    """Why an update is not taken now."""
+
+    RECOVERING = "recovering"  # the aggregator is reading its log after a restart
+    BUSY = "busy"  # as many uploads as it takes are coming in
+    PACED = "paced"  # no round is open; one will be
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +177,8 @@ class Plan:
         min_examples: a gateway with fewer declines.
         deadline_unix_s: the round ends no later.
         seed: of everything random that the plan causes.
+        staleness_cap: the update still counts, discounted, when so many versions have been
+            committed since its base.
     """
 
     epoch: Counter
@@ -169,6 +193,7 @@ class Plan:
     min_examples: Counter
     deadline_unix_s: Annotated[float, Bound(0, 1e11)]
     seed: Annotated[int, Bound(0, 2**63 - 1)]
+    staleness_cap: Annotated[int, Bound(0, 1000)] = 0
 
     def __post_init__(self) -> None:
         if (self.kind is PlanKind.TRAIN) != (self.model is not None):
@@ -251,11 +276,29 @@ class AggregatorPresence:
 
     Attributes:
         key: the aggregator's Ed25519 public key, which this message is signed with.
+        pace_s: gateways spread what they send after a restart over so many seconds.
     """
 
     birth: Counter
     key: PublicKey
     online: bool
+    pace_s: Seconds = 0.0
+
+
+@message_type("round-abandoned")
+@dataclass(frozen=True, slots=True)
+class RoundAbandonment:
+    """A plan's round has missed its minimum; what was reported counts in the next one.
+
+    Attributes:
+        reported: updates that had come.
+        retry_after_s: when the next round may open.
+    """
+
+    epoch: Counter
+    plan: Name
+    reported: Counter
+    retry_after_s: Seconds
 
 
 @message_type("update-offer")
@@ -265,6 +308,7 @@ class UpdateOffer:
 
     Attributes:
         mode: what was trained; the payload holds only the coordinates that it touches.
+        share: of the local steps that the plan asked for, those that were taken.
     """
 
     update: UpdateId
@@ -273,6 +317,7 @@ class UpdateOffer:
     loss: Annotated[float, Bound(-1e30, 1e30)]
     payload: BlobReference
     mode: Mode = Mode.FULL
+    share: Annotated[float, Bound(1e-6, 1)] = 1.0
 
 
 @message_type("want")
@@ -291,12 +336,25 @@ class Want:
 @message_type("receipt")
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The aggregator's final word on an update, or when to offer it again."""
+    """The aggregator's final word on an update, or when to offer it again.
+
+    Attributes:
+        detail: for people.
+        retry_after_s: from its arrival, on the gateway's own clock, which may be wrong.
+    """
 
     update: UpdateId
     status: ReceiptStatus
-    reason: Text
-    retry_after_s: Annotated[float, Bound(0, 1e7)]
+    rejected: RejectReason | None = None
+    retry: RetryReason | None = None
+    detail: Text = ""
+    retry_after_s: Seconds = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.status is ReceiptStatus.REJECTED) != (self.rejected is not None):
+            raise ValueError(f"a receipt {self.status} with rejected={self.rejected}")
+        if (self.status is ReceiptStatus.RETRY) != (self.retry is not None):
+            raise ValueError(f"a receipt {self.status} with retry={self.retry}")
 
 
 @message_type("chunk")

@@ -4,10 +4,11 @@ model                              retained  ModelAnnouncement
 plan                               retained  Plan
 blob/{digest}/{index}              retained  Chunk of a model
 aggregator                         retained  AggregatorPresence (and will)
+round                                        RoundAbandonment
 gateway/{gateway}/presence         retained  GatewayPresence (and will)
 gateway/{gateway}/offer                      UpdateOffer
 gateway/{gateway}/chunk/{digest}/{index}     Chunk of an update
-gateway/{gateway}/reply                      Want or Receipt
+gateway/{gateway}/reply                      Want, Receipt, or Plan (a further one)
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Topics:
         self.model = f"{self.root}/model"
         self.plan = f"{self.root}/plan"
         self.aggregator = f"{self.root}/aggregator"
+        self.round = f"{self.root}/round"
         self.all_presence = f"{self.root}/gateway/+/presence"
         self.all_offers = f"{self.root}/gateway/+/offer"
         self.all_update_chunks = f"{self.root}/gateway/+/chunk/+/+"

@@ -26,6 +26,9 @@ from broker.protocol.messages import (
     PlanKind,
     Receipt,
     ReceiptStatus,
+    RejectReason,
+    RetryReason,
+    RoundAbandonment,
     TrainingPlan,
     UpdateOffer,
     Want,
@@ -35,7 +38,16 @@ from broker.protocol.signing import Ed25519Signer
 from broker.protocol.statistics import decode_sums
 from broker.protocol.topics import Topics
 from broker.protocol.transfer import bitmap_of, cut, refer
-from edge_agent.effects import Effect, Identity, Install, Note, PauseWork, StartWork, StopWork
+from edge_agent.effects import (
+    Effect,
+    FinishWork,
+    Identity,
+    Install,
+    Note,
+    PauseWork,
+    StartWork,
+    StopWork,
+)
 from edge_agent.eligibility import Obstacle, Reason
 from edge_agent.errors import StorageError
 from edge_agent.journal import Journal
@@ -121,6 +133,7 @@ def hear(
         ModelAnnouncement: TOPICS.model,
         Plan: TOPICS.plan,
         AggregatorPresence: TOPICS.aggregator,
+        RoundAbandonment: TOPICS.round,
         Want: TOPICS.reply("g1"),
         Receipt: TOPICS.reply("g1"),
     }
@@ -194,8 +207,10 @@ def uploading(gateway: Participant, number: int = 1) -> UpdateOffer:
     return offer
 
 
-def receipt(offer: UpdateOffer, status: ReceiptStatus, reason: str = "") -> Receipt:
-    return Receipt(offer.update, status, reason, 0.0)
+def receipt(offer: UpdateOffer, status: ReceiptStatus, detail: str = "") -> Receipt:
+    rejected = RejectReason.MALFORMED if status is ReceiptStatus.REJECTED else None
+    retry = RetryReason.BUSY if status is ReceiptStatus.RETRY else None
+    return Receipt(offer.update, status, rejected, retry, detail, 400.0 if retry else 0.0)
 
 
 def test_a_connection_subscribes_and_says_who_is_there(opened: Open) -> None:
@@ -203,7 +218,13 @@ def test_a_connection_subscribes_and_says_who_is_there(opened: Open) -> None:
     assert gateway.started() == []
     effects = gateway.connected(NOW)
     filters = {effect.topic_filter for effect in of(effects, Subscribe)}
-    assert filters == {TOPICS.model, TOPICS.plan, TOPICS.aggregator, TOPICS.reply("g1")}
+    assert filters == {
+        TOPICS.model,
+        TOPICS.plan,
+        TOPICS.round,
+        TOPICS.aggregator,
+        TOPICS.reply("g1"),
+    }
     (presence,) = of(effects, Publish)
     assert presence.retain
     found = sealed.peek(presence.payload, GatewayPresence)
@@ -521,6 +542,7 @@ def test_retry_is_not_a_receipt(gateway: Participant) -> None:
     offer = uploading(gateway)
     hear(gateway, receipt(offer, ReceiptStatus.RETRY))
     assert gateway.state is GatewayState.UPLOADING
+    assert offers(gateway.tick(NOW + 399)) == []
     assert offers(gateway.tick(NOW + 400)) == [offer]
 
 
@@ -611,10 +633,10 @@ def test_an_upload_whose_room_was_needed_gives_way_to_the_newer_update(tmp_path:
 
 def test_a_plan_that_is_overtaken_stops(gateway: Participant) -> None:
     work = working(gateway, plan(1))
-    effects = hear(gateway, plan(2))
+    effects = hear(gateway, plan(2, version=1))
     assert of(effects, StopWork) == [StopWork("ward.1")]
-    (following,) = of(effects, StartWork)
-    assert following.plan == plan(2)
+    (following,) = of(give(gateway, 1), StartWork)
+    assert following.plan == plan(2, version=1)
     assert offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW)) == []
     (offer,) = offers(gateway.worked(following.plan, Trained(DELTA, 50, 0.5, 4), NOW))
     assert offer.update.plan == "ward.2"
@@ -630,7 +652,7 @@ def test_a_plan_whose_deadline_passed_stops(gateway: Participant) -> None:
 
 def test_a_plan_for_others_stops_ours_too(gateway: Participant) -> None:
     working(gateway, plan(1))
-    effects = hear(gateway, plan(2, cohort=("g2",)))
+    effects = hear(gateway, plan(2, version=1, cohort=("g2",)))
     assert of(effects, StopWork) == [StopWork("ward.1")]
     assert of(effects, StartWork) == []
 
@@ -877,3 +899,74 @@ def test_control_variates_are_of_what_was_trained_not_of_what_was_sent(
     variate = gateway._work._journal.control_variate()
     assert variate is not None
     assert np.allclose(variate.own * np.float32(variate.reach), -DELTA, rtol=1e-5)
+
+
+def test_work_that_still_counts_goes_on_beside_a_newer_plan_which_is_taken_next(
+    gateway: Participant,
+) -> None:
+    work = working(gateway, plan(1, staleness_cap=2))
+    for number in (2, 3):
+        newer = plan(number, version=number - 1, staleness_cap=2)
+        assert of(hear(gateway, newer), StopWork | StartWork) == []  # type: ignore[arg-type]
+    # Its deadline does not end it either: late is better than never.
+    assert of(gateway.tick(NOW + 601), StopWork | FinishWork) == []  # type: ignore[arg-type]
+    effects = gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW)
+    assert [offer.update.plan for offer in offers(effects)] == ["ward.1"]
+    (following,) = of(effects + give(gateway, 2), StartWork)
+    assert following.plan.plan == "ward.3"
+
+
+def test_work_beyond_the_staleness_cap_stops(gateway: Participant) -> None:
+    working(gateway, plan(1, staleness_cap=1))
+    effects = hear(gateway, plan(2, version=2, staleness_cap=1))
+    assert of(effects, StopWork) == [StopWork("ward.1")]
+
+
+def test_work_for_an_abandoned_round_goes_on_and_is_not_done_twice(gateway: Participant) -> None:
+    work = working(gateway, plan(1))
+    assert of(hear(gateway, RoundAbandonment(2, "ward.1", 0, 5.0)), Note)
+    assert of(hear(gateway, plan(3)), StopWork) == []
+    effects = gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW)
+    assert [offer.update.plan for offer in offers(effects)] == ["ward.1"]
+    assert of(effects + gateway.tick(NOW + 1), StartWork) == []
+
+
+def test_a_further_plan_on_its_own_topic_is_worked_on(gateway: Participant) -> None:
+    offer = uploading(gateway)
+    hear(gateway, receipt(offer, ReceiptStatus.ACCEPTED))
+    topic = TOPICS.reply("g1")
+    personal = replace(plan(2), plan="ward.1~2")
+    effects = gateway.receive(topic, sealed.seal(personal, topic, AGGREGATOR), NOW)
+    assert [work.plan.plan for work in of(effects, StartWork)] == ["ward.1~2"]
+
+
+def test_shortly_before_the_deadline_partial_work_is_handed_in(gateway: Participant) -> None:
+    work = working(gateway, plan(1))
+    assert of(gateway.tick(NOW + 539), FinishWork) == []
+    assert of(gateway.tick(NOW + 540), FinishWork) == [FinishWork("ward.1")]
+    assert of(gateway.tick(NOW + 541), FinishWork) == []
+    (offer,) = offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 2, 0.5), NOW + 542))
+    assert offer.share == 0.5
+
+
+def test_an_aggregator_that_is_back_is_not_stormed(tmp_path: Path) -> None:
+    waits = []
+    for number in range(40):
+        identity = replace(IDENTITY, gateway=f"g{number}")
+        with closing(Journal(tmp_path / str(number), f"ward/g{number}", ARTIFACT)) as journal:
+            found = up(Participant(identity, journal, SIGNER, bytes(8), AGGREGATOR.public))
+            asked = plan(cohort=(identity.gateway,))
+            work = working(found, asked)
+            found.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW)
+            hear(found, AggregatorPresence(9, AGGREGATOR.public, online=True, pace_s=100.0))
+            topic = TOPICS.offer(identity.gateway)
+            waits.append(
+                next(
+                    s
+                    for s in range(200)
+                    if any(e.topic == topic for e in of(found.tick(NOW + s), Publish))
+                )
+            )
+    assert max(waits) <= 100
+    # Spread evenly: of 40 gateways each tenth of the window gets its share, more or less.
+    assert all(1 <= sum(10 * t <= w < 10 * t + 10 for w in waits) <= 10 for t in range(10))

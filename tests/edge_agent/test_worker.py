@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,6 +70,7 @@ class Steps:
         generator: Any,
         stopped: Any,
         correction: Any,
+        enough: Callable[[], bool],
     ) -> Any:
         assert correction is None
         self.begun.append(plan.plan)

@@ -39,6 +39,9 @@ from broker.protocol.messages import (
     PlanKind,
     Receipt,
     ReceiptStatus,
+    RejectReason,
+    RetryReason,
+    RoundAbandonment,
     UpdateId,
     UpdateOffer,
     Want,
@@ -66,8 +69,14 @@ def task(normalisation: Normalisation | None = KNOWN) -> Task:
 
 
 def settings(**rounds: Any) -> AggregatorSettings:
-    asked = {"min_gateways": 2, "min_reports": 2, "min_examples": 32, "deadline_s": 60.0} | rounds
-    training = TrainingSettings(codec="none")
+    asked = {
+        "min_gateways": 2,
+        "min_reports": 2,
+        "min_examples": 32,
+        "deadline_s": 60.0,
+        "backoff_s": 0.0,
+    } | rounds
+    training = TrainingSettings(codec="none", server_momentum=0.0)
     return AggregatorSettings("ward", RoundSettings(**asked), training, chunk_bytes=512, seed=3)
 
 
@@ -203,7 +212,7 @@ def test_a_round_goes_from_presence_to_a_new_version(opened: Open) -> None:
     first, second, third = cut(payload, offer.payload, range(3))
     assert replies(send(core, "g1", third) + send(core, "g1", first)) == []
     effects = send(core, "g1", second)
-    assert replies(effects) == [Receipt(offer.update, ReceiptStatus.ACCEPTED, "", 0.0)]
+    assert replies(effects) == [Receipt(offer.update, ReceiptStatus.ACCEPTED)]
     assert events(effects, UpdateAccepted) == [UpdateAccepted(1, "g1", 41, 0.5, 1200)]
 
     effects = upload(core, *answer("g2", plan))
@@ -325,11 +334,11 @@ def test_an_update_that_is_durable_is_a_duplicate(opened: Open) -> None:
     again = replace(offer, update=replace(offer.update, sequence=9))
     for said in (offer, again):
         effects = say(core, said)
-        assert replies(effects) == [Receipt(said.update, ReceiptStatus.DUPLICATE, "", 0.0)]
+        assert replies(effects) == [Receipt(said.update, ReceiptStatus.DUPLICATE)]
         assert events(effects, UpdateAccepted) == []
     # And still is when its round is over.
     upload(core, *answer("g2", plan))
-    assert replies(say(core, offer)) == [Receipt(offer.update, ReceiptStatus.DUPLICATE, "", 0.0)]
+    assert replies(say(core, offer)) == [Receipt(offer.update, ReceiptStatus.DUPLICATE)]
 
 
 def test_two_updates_of_one_gateway_are_folded_once(opened: Open) -> None:
@@ -347,40 +356,60 @@ def test_two_updates_of_one_gateway_are_folded_once(opened: Open) -> None:
         for chunk in cut(data, offer.payload, range(3)):
             effects += send(core, "g1", chunk)
     assert len(events(effects, UpdateAccepted)) == 1
-    assert replies(say(core, first)) == [Receipt(first.update, ReceiptStatus.DUPLICATE, "", 0.0)]
+    assert replies(say(core, first)) == [Receipt(first.update, ReceiptStatus.DUPLICATE)]
 
 
 def test_an_update_of_a_round_that_is_over_is_stale(opened: Open) -> None:
-    core = opened()
-    plan = opened_round(core)
+    core = opened(settings(cohort=2, over_selection=0.5, min_gateways=3))
+    plan = opened_round(core, "g1", "g2", "g3")
     late, _ = answer("g3", plan)
-    meet(core, "g3")
     upload(core, *answer("g1", plan))
     upload(core, *answer("g2", plan))
     effects = say(core, late)
-    expected = Receipt(late.update, ReceiptStatus.STALE, "its round is over", 0.0)
+    expected = Receipt(
+        late.update, ReceiptStatus.STALE, detail="1 versions behind, at most 0 count"
+    )
     assert replies(effects, "g3") == [expected]
-    assert events(effects, UpdateRefused) == [UpdateRefused("g3", "its round is over")]
+    assert events(effects, UpdateRefused) == [
+        UpdateRefused("g3", "1 versions behind, at most 0 count")
+    ]
 
 
 @pytest.mark.parametrize(
-    ("gateway", "changes", "reason"),
+    ("gateway", "changes", "code", "reason"),
     [
-        ("g9", {}, "this gateway was not asked"),
-        ("g1", {"update": UpdateId("ward.1", 4, "g1", 1)}, "base version 4, the plan says 0"),
-        ("g1", {"codec": "q8"}, "codec 'q8', the plan says 'none'"),
-        ("g1", {"num_examples": 31}, "31 examples, the plan asks for 32"),
-        ("g1", {"payload": refer(bytes(9000), 512)}, "9000 bytes, at most 5296 are needed"),
+        ("g9", {}, RejectReason.NOT_ASKED, "this gateway was not asked"),
+        (
+            "g1",
+            {"update": UpdateId("ward.1", 4, "g1", 1)},
+            RejectReason.WRONG_BASE,
+            "base version 4, the plan says 0",
+        ),
+        ("g1", {"codec": "q8"}, RejectReason.WRONG_CODEC, "codec 'q8', the plan says 'none'"),
+        (
+            "g1",
+            {"num_examples": 31},
+            RejectReason.TOO_FEW_EXAMPLES,
+            "31 examples, the plan asks for 32",
+        ),
+        (
+            "g1",
+            {"payload": refer(bytes(9000), 512)},
+            RejectReason.TOO_LARGE,
+            "9000 bytes, at most 5296 are needed",
+        ),
     ],
 )
 def test_an_offer_that_was_not_asked_for_is_rejected_with_its_reason(
-    opened: Open, gateway: str, changes: dict[str, Any], reason: str
+    opened: Open, gateway: str, changes: dict[str, Any], code: RejectReason, reason: str
 ) -> None:
     core = opened()
     offer, _ = answer(gateway, opened_round(core), **changes)
     meet(core, "g9")
     effects = say(core, offer)
-    assert replies(effects, gateway) == [Receipt(offer.update, ReceiptStatus.REJECTED, reason, 0.0)]
+    assert replies(effects, gateway) == [
+        Receipt(offer.update, ReceiptStatus.REJECTED, rejected=code, detail=reason)
+    ]
     assert events(effects, UpdateRefused) == [UpdateRefused(gateway, reason)]
 
 
@@ -398,7 +427,7 @@ def test_a_payload_that_does_not_decode_is_rejected(opened: Open, payload: bytes
     offer, _ = answer("g1", opened_round(core), payload=refer(payload, 512))
     (_, receipt) = replies(upload(core, offer, payload))
     assert receipt.status is ReceiptStatus.REJECTED  # type: ignore[attr-defined]
-    assert "payload" in receipt.reason  # type: ignore[attr-defined]
+    assert "payload" in receipt.detail  # type: ignore[attr-defined]
 
 
 def test_damaged_chunks_are_rejected_and_the_update_can_come_again(opened: Open) -> None:
@@ -467,10 +496,12 @@ def test_a_round_that_misses_its_minimum_is_abandoned_and_tried_again(opened: Op
     again = the_plan(effects)
     assert (again.plan, again.version, again.seed != plan.seed) == ("ward.2", 0, True)
     assert again.deadline_unix_s == START + 120
-    upload(core, *answer("g1", again), now=START + 61)
+    (said,) = published(effects, TOPICS.round, RoundAbandonment)
+    assert (said.plan, said.reported, said.retry_after_s) == ("ward.1", 1, 0.0)
+    # What g1 has reported counts, and it is not asked for it again.
+    assert again.cohort == ("g2",)
     effects = upload(core, *answer("g2", again), now=START + 61)
-    # What g1 had reported to the abandoned round is not in the version.
-    deltas = np.stack([delta("g1", again), delta("g2", again)]).astype(np.float64)
+    deltas = np.stack([delta("g1", plan), delta("g2", again)]).astype(np.float64)
     expected = (INITIAL + np.average(deltas, axis=0, weights=[41, 42])).astype(np.float32)
     assert np.array_equal(model_of(effects)[2], expected)
 
@@ -529,10 +560,10 @@ def test_a_connection_gets_everything_that_a_broker_may_have_forgotten(opened: O
     assert the_plan(effects) == plan
     assert model_of(effects)[0] == 0
     (alive,) = published(effects, TOPICS.aggregator, AggregatorPresence)
-    assert alive == AggregatorPresence(core.birth, AGGREGATOR.public, online=True)
+    assert alive == AggregatorPresence(core.birth, AGGREGATOR.public, online=True, pace_s=0.04)
     assert all(e.retain for e in effects if isinstance(e, Publish))
     will = core.will()
-    assert sealed.peek(will.payload, AggregatorPresence) == replace(alive, online=False)
+    assert sealed.peek(will.payload, AggregatorPresence) == replace(alive, online=False, pace_s=0.0)
     assert (will.topic, will.retain) == (TOPICS.aggregator, True)
 
 
@@ -576,7 +607,7 @@ def test_a_restart_in_a_round_gives_the_same_parameters_bit_for_bit(
     assert the_plan(core.connected()) == plan
     effects = say(core, offer)
     if killed_after == 4:
-        assert replies(effects, "g2") == [Receipt(offer.update, ReceiptStatus.DUPLICATE, "", 0.0)]
+        assert replies(effects, "g2") == [Receipt(offer.update, ReceiptStatus.DUPLICATE)]
     else:
         (want,) = replies(effects, "g2")
         assert isinstance(want, Want)
@@ -650,3 +681,161 @@ def test_with_a_list_nobody_else_takes_part(tmp_path: Path) -> None:
         assert isinstance(refused, GatewayRefused)
         assert opened_round(core, "g1", "g2").cohort == ("g1", "g2")
         assert log.gateway_keys() == {}
+
+
+def weighted(*parts: tuple[np.ndarray, float, float]) -> np.ndarray:
+    """The mean of (delta, weight, discount): discounts take from deltas alone."""
+    total = sum(d.astype(np.float64) * (w * discount) for d, w, discount in parts)
+    return np.asarray(total / sum(w for _, w, _ in parts))
+
+
+def test_more_are_asked_than_are_needed_and_the_goal_commits(opened: Open) -> None:
+    told = settings(cohort=2, over_selection=0.5, min_gateways=4, staleness_cap=1)
+    core = opened(told)
+    plan = opened_round(core, "g1", "g2", "g3", "g4")
+    assert len(plan.cohort) == 3
+    first, second, late = plan.cohort
+    upload(core, *answer(first, plan))
+    effects = upload(core, *answer(second, plan))
+    (committed,) = events(effects, RoundCommitted)
+    assert (committed.version, committed.cohort, committed.reported) == (1, 3, 2)
+    # Who comes late counts in the next round, once and discounted.
+    following = the_plan(effects)
+    effects = upload(core, *answer(late, plan))
+    (accepted,) = events(effects, UpdateAccepted)
+    assert (accepted.round, accepted.staleness) == (2, 1)
+    assert replies(say(core, answer(late, plan)[0]), late)[0].status is ReceiptStatus.DUPLICATE  # type: ignore[attr-defined]
+    base = model_of(core.connected())[2]
+    other = next(name for name in following.cohort if name != late)
+    effects = upload(core, *answer(other, following))
+    parts = [(delta(g, p), 40.0 + int(g[1:]), d) for g, p, d in (
+        (late, plan, 2**-0.5), (other, following, 1.0))]  # fmt: skip
+    assert np.allclose(model_of(effects)[2], base + weighted(*parts), atol=1e-6)
+
+
+def test_a_buffer_commits_with_so_many_updates_and_gateways_go_on_at_once(opened: Open) -> None:
+    told = settings(buffer=3, staleness_cap=2, min_gateways=2)
+    core = opened(told)
+    plan = opened_round(core)
+    effects = upload(core, *answer("g1", plan))
+    (further,) = [
+        sealed.unseal(e.payload, e.topic, Plan, AGGREGATOR.public, AGGREGATOR)
+        for e in effects
+        if isinstance(e, Publish) and e.topic == TOPICS.reply("g1")
+        and b"cohort" in e.payload
+    ]  # fmt: skip
+    assert (further.plan, further.version, further.seed != plan.seed) == ("ward.1~2", 0, True)
+    assert further.epoch > plan.epoch
+    # A third plan was not handed on yet: nobody can report as often as they like.
+    offer, _ = answer("g1", replace(further, plan="ward.1~3"))
+    (receipt,) = replies(say(core, offer))
+    assert receipt.rejected is RejectReason.UNKNOWN_PLAN  # type: ignore[attr-defined]
+    assert events(upload(core, *answer("g1", further)), RoundCommitted) == []
+    core = opened(told)
+    effects = upload(core, *answer("g2", plan))
+    assert events(effects, RoundCommitted) == [RoundCommitted(1, PlanKind.TRAIN, 1, 3, 3)]
+
+
+def test_an_update_beyond_the_staleness_cap_is_stale(opened: Open) -> None:
+    core = opened(settings(buffer=1, min_reports=1, staleness_cap=1))
+    plan = opened_round(core)
+    offer, _ = answer("g2", plan)
+    following = plan
+    for _ in range(2):
+        following = the_plan(upload(core, *answer("g1", following)))
+    (receipt,) = replies(say(core, offer), "g2")
+    assert receipt.status is ReceiptStatus.STALE  # type: ignore[attr-defined]
+    assert receipt.detail == "2 versions behind, at most 1 count"  # type: ignore[attr-defined]
+
+
+def test_pieces_of_a_straggler_outlive_the_round(opened: Open) -> None:
+    told = settings(cohort=1, over_selection=1.0, min_reports=1, staleness_cap=1)
+    core = opened(told)
+    plan = opened_round(core)
+    offer, payload = answer("g2", plan)
+    say(core, offer)
+    pieces = list(cut(payload, offer.payload, range(3)))
+    send(core, "g2", pieces[0])
+    upload(core, *answer("g1", plan))
+    send(core, "g2", pieces[1])
+    for _ in range(2):
+        (want,) = replies(say(core, offer), "g2")
+        assert indexes_of(want.missing, 3) == [2]  # type: ignore[attr-defined]
+        core = opened(told)
+        say(core, offer)
+    (accepted,) = events(send(core, "g2", pieces[2]), UpdateAccepted)
+    assert accepted.staleness == 1
+
+
+def test_a_round_after_abandoned_ones_waits_longer_each_time(opened: Open) -> None:
+    told = settings(backoff_s=10.0)
+    core = opened(told)
+    plan, at = opened_round(core), START
+    for wait in (10.0, 20.0, 40.0):
+        at += 60
+        effects = core.tick(at)
+        (said,) = published(effects, TOPICS.round, RoundAbandonment)
+        assert (said.plan, said.retry_after_s) == (plan.plan, wait)
+        assert published(effects, TOPICS.plan, Plan) == []
+        # An update that comes meanwhile is not stale: there will be a round for it.
+        (receipt,) = replies(say(core, answer("g1", plan)[0], at))
+        assert receipt.retry is RetryReason.PACED  # type: ignore[attr-defined]
+        core = opened(told)
+        arrive(core, "g1", "g2", now=at)
+        assert published(core.tick(at + wait - 1), TOPICS.plan, Plan) == []
+        plan, at = the_plan(core.tick(at + wait)), at + wait
+
+
+def test_as_many_uploads_as_are_welcome_come_in_at_once(opened: Open) -> None:
+    core = opened(settings(max_uploads=1))
+    plan = opened_round(core)
+    offer, payload = answer("g1", plan)
+    say(core, offer)
+    (receipt,) = replies(say(core, answer("g2", plan)[0]), "g2")
+    assert receipt.retry is RetryReason.BUSY  # type: ignore[attr-defined]
+    assert 10 <= receipt.retry_after_s <= 20  # type: ignore[attr-defined]
+    upload(core, offer, payload)
+    assert isinstance(replies(say(core, answer("g2", plan)[0]), "g2")[0], Want)
+
+
+def test_a_silent_upload_holds_up_nobody(opened: Open) -> None:
+    core = opened(settings(max_uploads=1, deadline_s=600))
+    plan = opened_round(core)
+    say(core, answer("g1", plan)[0])
+    (answered,) = replies(say(core, answer("g2", plan)[0], START + 61), "g2")
+    assert isinstance(answered, Want)
+
+
+def test_while_it_recovers_it_says_when_to_come_back(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.aggregator.coordinator._REPLAYED_AT_ONCE", 1)
+    names = ("g1", "g2", "g3")
+    told = settings(min_gateways=3, min_reports=3)
+    core = opened(told)
+    plan = opened_round(core, *names)
+    for name in names[:2]:
+        upload(core, *answer(name, plan))
+    core = opened(told)
+    offer, payload = answer("g3", plan)
+    (receipt,) = replies(say(core, offer), "g3")
+    assert receipt.retry is RetryReason.RECOVERING  # type: ignore[attr-defined]
+    for _ in range(2):
+        core.tick(START + 1)
+    assert len(events(upload(core, offer, payload), RoundCommitted)) == 1
+
+
+def test_partial_work_weighs_what_it_did(opened: Open) -> None:
+    core = opened()
+    plan = opened_round(core)
+    upload(core, *answer("g1", plan, share=0.25))
+    effects = upload(core, *answer("g2", plan))
+    parts = [(delta("g1", plan), 41 * 0.25, 1.0), (delta("g2", plan), 42.0, 1.0)]
+    assert np.allclose(model_of(effects)[2], INITIAL + weighted(*parts), atol=1e-6)
+
+
+def test_gateways_are_told_to_spread_by_how_many_they_are(opened: Open) -> None:
+    told = settings(arrivals_per_s=2.0)
+    arrive(opened(told), *(f"g{i}" for i in range(20)))
+    (alive,) = published(opened(told).connected(), TOPICS.aggregator, AggregatorPresence)
+    assert alive.pace_s == 10.0

@@ -70,20 +70,20 @@ def reopened(log: RoundLog, path: Path) -> RoundLog:
 def test_everything_is_there_after_a_restart(log: RoundLog, path: Path) -> None:
     assert [log.next_counter("epoch"), log.next_counter("epoch")] == [1, 2]
     log.begin(ROUND)
-    log.accept(offer("g1"), b"one")
+    log.accept(offer("g1"), b"one", 1)
     log.keep_chunk("g2", Chunk(b"e" * 32, 1, b"piece"))
     with closing(reopened(log, path)) as again:
         assert again.counter("epoch") == 2
         assert again.last_round() == ROUND
         assert again.has_folded(offer("g1").update)
         assert not again.has_folded(offer("g2").update)
-        assert list(again.updates("ward.1")) == [(offer("g1"), b"one")]
+        assert list(again.updates(1)) == [(offer("g1"), b"one", 1.0)]
         assert again.kept_chunks("g2", b"e" * 32) == {1}
 
 
 def test_a_commit_lets_go_of_payloads_and_keeps_their_ids(log: RoundLog, path: Path) -> None:
     log.begin(ROUND)
-    log.accept(offer("g1"), b"one")
+    log.accept(offer("g1"), b"one", 1)
     log.keep_chunk("g2", Chunk(b"e" * 32, 1, b"piece"))
     log.commit(ROUND, 1, 0, b"blob")
     with closing(reopened(log, path)) as again:
@@ -136,7 +136,7 @@ def test_chunks_are_each_gateways_own(log: RoundLog) -> None:
     log.drop_chunks("g1", but=digest)
     assert log.kept_chunks("g1", b"e" * 32) == set()
     assert log.kept_chunks("g1", digest) == {0, 2}
-    log.accept(offer("g1", digest), b"")
+    log.accept(offer("g1", digest), b"", 1)
     assert log.kept_chunks("g1", digest) == set()
     assert log.kept_chunks("g2", digest) == {0, 2}
 
@@ -180,7 +180,7 @@ from test_round_log import ARTIFACT, ROUND, offer
 from broker.aggregator.round_log import RoundLog
 log = RoundLog(sys.argv[1], "ward", ARTIFACT)
 log.begin(ROUND)
-log.accept(offer("g1"), b"payload" * 1000)
+log.accept(offer("g1"), b"payload" * 1000, 1)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -196,4 +196,4 @@ def test_an_accepted_update_survives_a_kill(path: Path) -> None:
     assert ended.returncode == -signal.SIGKILL
     with closing(RoundLog(path, "ward", ARTIFACT)) as log:
         assert log.last_round() == ROUND
-        assert list(log.updates("ward.1")) == [(offer("g1"), b"payload" * 1000)]
+        assert list(log.updates(1)) == [(offer("g1"), b"payload" * 1000, 1.0)]

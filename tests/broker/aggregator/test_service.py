@@ -106,7 +106,7 @@ def test_every_event_has_its_line() -> None:
 def test_what_went_wrong_is_a_warning() -> None:
     assert describe(RoundAbandoned(3, 5, 1)) == (
         logging.WARNING,
-        "round 3 is abandoned: 1 of 5 reported; trying again",
+        "round 3 is abandoned: 1 of 5 reported; trying again in 0 s",
     )
     level, line = describe(RoundCommitted(3, PlanKind.TRAIN, 2, 5, 4))
     assert (level, line) == (logging.INFO, "round 3 is committed: version 2 of 4/5 updates")

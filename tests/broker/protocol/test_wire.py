@@ -27,6 +27,7 @@ from broker.protocol.messages import (
     PlanKind,
     Receipt,
     ReceiptStatus,
+    RoundAbandonment,
     TrainingPlan,
     UpdateId,
     UpdateOffer,
@@ -41,6 +42,7 @@ MESSAGES: list[type[Any]] = [
     ModelBlob,
     Plan,
     Receipt,
+    RoundAbandonment,
     UpdateOffer,
     Want,
 ]
@@ -347,7 +349,7 @@ def test_a_plan_has_a_model_exactly_when_it_trains(kind: str, model: object) -> 
         dataclasses.replace(OFFER, num_examples=0),
         dataclasses.replace(OFFER, loss=math.inf),
         dataclasses.replace(OFFER, codec=object()),
-        Receipt(UPDATE, ReceiptStatus.REJECTED, "x" * 257, 0.0),
+        Receipt(UPDATE, ReceiptStatus.STALE, detail="x" * 257),
         Chunk(b"d" * 32, 0, b""),
     ],
 )
