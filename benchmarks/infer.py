@@ -35,7 +35,14 @@ DATA = Path(__file__).parents[1].parent / "shared" / "data"
 EPOCHS = {"mitbih": 6, "glucose": 8, "digits": 30, "shapes": 25, "umafall": 60, "heart": 40}
 USUAL_EPOCHS = 30
 MOST_EXAMPLES = 24_000
-RATES = {"heart": 0.01, "mitbih": 0.01, "glucose": 0.01, "shapes": 0.05, "digits": 0.05}
+RATES = {
+    "heart": 0.01,
+    "mitbih-tcn": 0.002,
+    "mitbih": 0.01,
+    "glucose": 0.01,
+    "shapes": 0.05,
+    "digits": 0.05,
+}
 
 
 @dataclass(frozen=True)
@@ -114,7 +121,14 @@ def measured(artifact: Artifact, data: Prepared, seed: int) -> Row:
     known = ChannelSums.of(data.x[order]).normalisation()
     x, y = known.apply(data.x[order]), normalised_truth(spec, known, data.y[order])
     model = TrainableModel(artifact)
-    fit(model, x, y, EPOCHS.get(kind, USUAL_EPOCHS), RATES.get(kind, 0.03), generator)
+    fit(
+        model,
+        x,
+        y,
+        EPOCHS.get(kind, USUAL_EPOCHS),
+        RATES.get(spec.name, RATES.get(kind, 0.03)),
+        generator,
+    )
     graph = rewrite(artifact, model.parameters())
     quick = Int8Model(graph, spec)
     there, truth = known.apply(data.x[unseen]), data.y[unseen]
