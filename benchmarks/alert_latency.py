@@ -99,13 +99,14 @@ async def measure(folder: Path, seconds: int) -> list[float]:
 
 
 async def write(master: int, seconds: int) -> dict[int, float]:
-    """Write frames in real time: when a frame's last reading is over -> when it had been written."""
+    """Write frames in real time: a frame's last moment -> when it was written."""
     generator = np.random.default_rng(0)
     kind = np.repeat(generator.integers(0, 6, seconds), 50)[:, None]
     time_s = np.arange(seconds * 50)[:, None] / 50
     swing = (0.5 + kind) * np.sin(2 * np.pi * (0.5 + kind) * time_s + kind * np.arange(6))
     readings = (swing + 0.3 * generator.normal(size=swing.shape)).astype(np.float32)
-    channels = tuple(Channel(c.name, c.unit) for c in load_artifact("shoulder-cnn1d").spec.channels)
+    spec = load_artifact("shoulder-cnn1d").spec
+    channels = tuple(Channel(c.name, c.unit) for c in spec.channels)
     session = RecordedSession(channels, STEP_NS, (Segment(None, 0, readings),))
     origin = time.time_ns()
     began = time.perf_counter()
