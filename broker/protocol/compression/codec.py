@@ -197,6 +197,8 @@ def _codec(text: str) -> Codec:
 
 
 def _joined(layout: Layout, ranges: Vector, picks: Indices | None, body: Vector) -> Delta:
+    if picks is None and layout.ranges_last:
+        return Delta(layout.parameters, np.concatenate((body, ranges)))
     if picks is None:
         values = np.empty(layout.parameters, np.float32)
         values[layout.body] = body

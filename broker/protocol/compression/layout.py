@@ -28,6 +28,11 @@ class Layout:
     body: NDArray[np.int64]
     edges: NDArray[np.int64]
 
+    @property
+    def ranges_last(self) -> bool:
+        """Whether the body is one run from the start, as in all models that ship."""
+        return not self.body.size or int(self.body[-1]) == self.body.size - 1
+
     @classmethod
     def of(cls, blocks: Sequence[ParameterBlock]) -> Layout:
         """Return the layout of a model's blocks, as its spec lists them."""
