@@ -167,7 +167,8 @@ def test_rounds_that_nobody_can_end_are_given_up_with_a_word():
     def nothing(jobs):
         return [None for _ in jobs]
 
-    settings = AggregatorSettings("sim", RoundSettings(rounds=1, min_examples=1, deadline_s=5))
+    rounds = RoundSettings(rounds=1, min_examples=1, deadline_s=5, backoff_s=0.0)
+    settings = AggregatorSettings("sim", rounds)
     labour = Labour(nothing, 32, 1.0)
     counts = dict.fromkeys(NAMES, 64)
     with closing(LinkedFederation(settings, TASK, counts, labour, None, 1)) as fed:  # noqa: SIM117
