@@ -45,7 +45,7 @@ format: $(VENV)/.dev  ## let ruff write the code's layout
 # Atheris has no wheel for every Python, QEMU no place on every machine: what is missing is said and
 # skipped. More that takes long goes here.
 NIGHTLY_SECONDS ?= 600
-nightly: $(VENV)/.dev debian  ## soaks, fuzzing, WFDB; the real bluetoothd in QEMU (does not pass yet)
+nightly: $(VENV)/.dev debian  ## soaks, fuzzing, WFDB; the real bluetoothd in QEMU
 	$(BIN)/python benchmarks/replay_soak.py
 	$(BIN)/python benchmarks/sensors.py
 	test -x $(VENV)-wfdb/bin/python || $(PYTHON) -m venv $(VENV)-wfdb

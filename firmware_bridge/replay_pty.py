@@ -19,6 +19,7 @@ from typing import Self
 
 from firmware_bridge.recording_frames import TimedFrame
 from firmware_bridge.replay_pace import ReplayPace
+from firmware_bridge.start_switch import StartSwitch
 
 # Frames that are due together go out in one write of about what a line discipline holds.
 _WRITE_BYTES = 4096
@@ -27,28 +28,37 @@ _LOOK_FOR_READER_S = 0.02
 # is looked for so often; counted and not timed, for a machine that stalls stalls both sides.
 _SETTLE_LOOKS = 200
 _SETTLE_S = 0.005
+_DATA = bytes((termios.TIOCPKT_DATA,))
 
 
 class PtyReplay:
     """Sends frames through a pty at their time, and never loses a byte of them.
 
-    Nothing is sent while nobody has the port open; the recording then stands still. A reader that
-    is slower than the replay slows it down. Many run in one event loop. The port exists from
-    construction until ``close``; closing it is pulling the plug, and what was not read is lost.
+    Nothing is sent while nobody has the port open, or before a sensor that waits to be started is
+    told to; the recording then stands still. A reader that is slower than the replay slows it down.
+    Many run in one event loop. The port exists from construction until ``close``; closing it is
+    pulling the plug, and what was not read is lost.
 
     Args:
         frames: such as ``segments_to_frames(session)``, with faults if wanted; endless if looped.
         speed: 1 is real time, ``math.inf`` as fast as it is read.
         link: a symbolic link to put at a stable path, as udev does; removed by ``close``.
+        switch: what the sensor waits for; one that always sends when left out.
 
     Raises:
         OSError: no pty is to be had, or the link cannot be made.
     """
 
     def __init__(
-        self, frames: Iterable[TimedFrame], *, speed: float = 1.0, link: Path | None = None
+        self,
+        frames: Iterable[TimedFrame],
+        *,
+        speed: float = 1.0,
+        link: Path | None = None,
+        switch: StartSwitch | None = None,
     ) -> None:
         self._frames = frames
+        self._switch = switch or StartSwitch()
         self._speed = speed
         self._link = link
         self._master, slave = os.openpty()
@@ -132,11 +142,24 @@ class PtyReplay:
             loop.remove_writer(self._master)
 
     async def _reader(self) -> float:
-        """Wait until somebody has the port open and has set it up; the seconds that it took."""
-        if self._is_open():
+        """Wait until somebody has the port open and wants frames; the seconds that it took."""
+        if self._switch.listens:
+            self._listen()
+        if self._is_open() and self._switch.on:
             return 0.0
         loop = asyncio.get_running_loop()
         began_s = loop.time()
+        await self._opened()
+        while not self._switch.on:
+            await asyncio.sleep(_LOOK_FOR_READER_S)
+            self._listen()
+            await self._opened()
+        return loop.time() - began_s
+
+    async def _opened(self) -> None:
+        """Wait until somebody has the port open and has set it up."""
+        if self._is_open():
+            return
         # The kernel has no event for a hang-up that ends.
         while not self._is_open():
             self._input_was_emptied()
@@ -145,7 +168,11 @@ class PtyReplay:
             if self._input_was_emptied():
                 break
             await asyncio.sleep(_SETTLE_S)
-        return loop.time() - began_s
+
+    def _listen(self) -> None:
+        """Take all that was said until now."""
+        while self._is_open() and self._said():
+            pass
 
     def _is_open(self) -> bool:
         poll = select.poll()
@@ -153,9 +180,15 @@ class PtyReplay:
         return not poll.poll(0)
 
     def _input_was_emptied(self) -> bool:
-        """Take what the packet mode has to say, and what a reader sent, which nobody wants."""
+        said = self._said()
+        return bool(said and said[0] & termios.TIOCPKT_FLUSHREAD)
+
+    def _said(self) -> bytes:
+        """What the packet mode has to say, or a 0 and what a reader sent; empty for nothing."""
         try:
             said = os.read(self._master, 1024)
         except OSError:  # nothing to say, or nobody there
-            return False
-        return bool(said and said[0] & termios.TIOCPKT_FLUSHREAD)
+            return b""
+        if said[:1] == _DATA:
+            self._switch.hear(said[1:])
+        return said

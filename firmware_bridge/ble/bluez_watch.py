@@ -1,7 +1,7 @@
 """Notices that bluetoothd left the message bus, or that the bus itself died.
 
 bleak calls nobody back when bluetoothd vanishes and is not restarted at once: its links look
-connected for ever. The only module of the gateway that imports dbus-fast.
+connected for ever. A bluetoothd that came back is offered our agent again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dbus_fast import BusType, Message, MessageType
 from dbus_fast.aio import MessageBus
 
 from firmware_bridge.backoff import Backoff
+from firmware_bridge.ble.bluez_agent import answer_agent, offer_agent
 
 _logger = logging.getLogger(__name__)
 
@@ -49,7 +50,9 @@ class BluezWatch:
         bus = MessageBus(bus_type=BusType.SYSTEM)
         try:
             await bus.connect()
-            bus.add_message_handler(_on_owner_gone(lost))
+            here = asyncio.Event()
+            bus.add_message_handler(_on_owner_changed(lost, here.set))
+            bus.add_message_handler(answer_agent)
             await bus.call(
                 Message(
                     destination=_BUS,
@@ -61,19 +64,36 @@ class BluezWatch:
                 )
             )
             self._backoff.reset()
-            # It raises what broke the connection; a daemon that ended in order is no error.
-            with suppress(Exception):
-                await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]  # compiled
+            here.set()
+            offering = asyncio.create_task(_offer_agent(bus, here), name="bluez agent")
+            try:
+                # It raises what broke the connection; a daemon that ended in order is no error.
+                with suppress(Exception):
+                    await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]  # compiled
+            finally:
+                offering.cancel()
+                await asyncio.wait({offering})
             return True
         finally:
             bus.disconnect()
 
 
-def _on_owner_gone(lost: Callable[[], None]) -> Callable[[Message], None]:
+async def _offer_agent(bus: MessageBus, here: asyncio.Event) -> None:
+    """Offer our agent now and to every bluetoothd that comes; a bus that dies is seen by others."""
+    with suppress(Exception):
+        while True:
+            await here.wait()
+            here.clear()
+            await offer_agent(bus)
+
+
+def _on_owner_changed(
+    lost: Callable[[], None], came: Callable[[], None]
+) -> Callable[[Message], None]:
     def handle(message: Message) -> None:
         if message.message_type is MessageType.SIGNAL and message.member == "NameOwnerChanged":
             name, _old, new = message.body
-            if name == _BLUEZ and not new:
-                lost()
+            if name == _BLUEZ:
+                came() if new else lost()
 
     return handle

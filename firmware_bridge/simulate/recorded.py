@@ -51,7 +51,10 @@ def recorded_values(profile_name: str, session: RecordedSession) -> Iterator[byt
     """
     row = _ROWS.get(profile_name)
     if row is None:
-        raise LookupError(f"no recording is made to {profile_name!r}, only to {', '.join(_ROWS)}")
+        raise LookupError(
+            f"no recording can be sent as {profile_name!r}, only as {', '.join(_ROWS)};"
+            " leave the recording out for the values of a model"
+        )
     names = [channel.name for channel in session.channels]
     missing = [name for name in row.channels if name not in names]
     if missing:

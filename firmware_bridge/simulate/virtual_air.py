@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from bumble.controller import Controller
+from bumble.core import PhysicalTransport
 from bumble.device import Device, DeviceConfiguration
 from bumble.hci import Address, LeFeatureMask
 from bumble.host import Host
@@ -17,7 +20,7 @@ class VirtualAir:
     """Where simulated devices hear each other. Make and use it inside a running loop."""
 
     def __init__(self) -> None:
-        self._link = LocalLink()  # type: ignore[no-untyped-call]  # bumble annotates in parts
+        self._link = _Link()
 
     async def gateway(self) -> Device:
         """The gateway's own adapter, powered on; see ``bleak_backend`` for its use."""
@@ -51,6 +54,33 @@ class VirtualAir:
     def remove(self, controller: Controller) -> None:
         """A controller is heard and hears no more."""
         self._link.remove_controller(controller)
+
+
+class _Link(LocalLink):
+    """Data comes from the address that a connection was made with.
+
+    bumble's own link names the sender's random address of now; a kernel takes a new one for every
+    scan and connects by its public one, so that nothing it sends would ever be heard.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # bumble annotates in parts
+
+    def send_acl_data(
+        self,
+        sender_controller: Controller,
+        destination_address: Address,
+        transport: PhysicalTransport,
+        data: bytes,
+    ) -> None:
+        """Hand data to the other end of a connection; without one it is lost, as in the air."""
+        connection = sender_controller.le_connections.get(destination_address)
+        receiver = self.find_le_controller(destination_address)
+        if connection is None or receiver is None:
+            return
+        asyncio.get_running_loop().call_soon(
+            receiver.on_link_acl_data, connection.self_address, transport, data
+        )
 
 
 def bond_just_works(device: Device) -> None:

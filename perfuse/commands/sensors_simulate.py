@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Be a sensor, for a gateway to find and read: with plausible, seeded values, or with recorded ones.
 A serial sensor is a pseudo-terminal that sends the profile's own bytes. Nothing is sent while
-nobody has it open; it ends with a signal, or when its reader leaves after the last frame.
+nobody has it open, nor before a sensor that waits for a command has heard it; it ends with a
+signal, or when its reader leaves after the last frame.
 A Bluetooth LE sensor needs the extra "sim" and a controller that no other program uses.
 """
 _EPILOG = """\
@@ -29,7 +30,12 @@ A TRANSPORT is named as bumble names it: usb:0, hci-socket:0, serial:/dev/ttyACM
 tcp-client:127.0.0.1:9000 and others.
 
 A recording is a CSV file whose first line names its columns: "seconds" first, then channels as
-name or name/unit, and "label" last where it is known what the wearer did.
+name or name/unit, and "label" last where it is known what the wearer did. It can be sent as
+  bci_5byte blood_pressure contec_5byte contec_9byte health_thermometer healthypi heart_rate
+  nonin_df2 openbci_cyton perfuse_frame pulse_oximeter_continuous;
+these have a model only, and no recording:
+  battery cgm cgm_e2e_crc glucose healthypi5 polar_acc polar_ecg polar_gyro polar_ppg polar_ppi
+  weight
 
   perfuse sensors simulate --profile contec_5byte --pty /tmp/oximeter
   perfuse sensors simulate --profile perfuse_frame --pty /tmp/watch --recording walk.csv
@@ -118,13 +124,17 @@ def _on_pty(
     from firmware_bridge.errors import SourceError
     from firmware_bridge.gatt import perfuse_frame
     from firmware_bridge.replay_pty import PtyReplay
+    from firmware_bridge.start_switch import StartSwitch
 
     if found.serial is None and found.name != perfuse_frame.NAME:
         raise ValueError(f"{found.name} is no profile of serial lines; give it a --transport")
 
+    line = found.serial
+    switch = StartSwitch(line.start, line.stop) if line is not None else StartSwitch()
+
     async def play() -> None:
         try:
-            pty = PtyReplay(frames, speed=options.speed, link=options.pty)
+            pty = PtyReplay(frames, speed=options.speed, link=options.pty, switch=switch)
         except OSError as error:
             raise SourceError("simulate", f"{options.pty}: {error.strerror}") from error
         with pty:

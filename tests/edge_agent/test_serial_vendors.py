@@ -16,12 +16,15 @@ from firmware_bridge.profiles import profile, profile_names
 from firmware_bridge.recording import RecordedSession, Segment
 from firmware_bridge.recording_frames import segments_to_frames
 from firmware_bridge.sample import Channel, Sample
+from firmware_bridge.sampling import Arrival
 from firmware_bridge.serial_address import PortInfo
 from firmware_bridge.serial_discovery import line_trials
 from firmware_bridge.serial_probe import identify_line
 from firmware_bridge.serial_profiles.bci_5byte import BciFrame
 from firmware_bridge.serial_profiles.contec_5byte import Contec5Frame
 from firmware_bridge.serial_profiles.contec_9byte import Contec9Frame
+from firmware_bridge.serial_profiles.healthypi import HealthyPiFrame
+from firmware_bridge.serial_profiles.healthypi5 import HealthyPi5Frame
 from firmware_bridge.serial_profiles.nonin_df2 import NoninPacket, NoninStatus
 from firmware_bridge.serial_profiles.openbci_cyton import CytonFrame
 from firmware_bridge.serial_source import SerialSource
@@ -55,6 +58,10 @@ def frames_of(name: str, count: int) -> list[bytes]:
             spo2=90 + n % 10,
         ),
         "openbci_cyton": lambda n: CytonFrame(n % 256, tuple(n * 100 + c for c in range(8))),
+        "healthypi": lambda n: HealthyPiFrame(n, -n, 2 * n, 3 * n, 3650, 14, 90 + n % 10, 70),
+        "healthypi5": lambda n: HealthyPi5Frame(
+            70_000 + n, n if n % 2 else None, 80_000 + n, 90_000, 90 + n % 10
+        ),
     }
     encode = profile(name).encode
     assert encode is not None
@@ -86,28 +93,39 @@ async def until_open(caplog, times=1):
             await asyncio.sleep(0.005)
 
 
-STREAMS = {"contec_5byte": 2, "contec_9byte": 2, "bci_5byte": 2, "nonin_df2": 2, "openbci_cyton": 1}
+SERIAL = [
+    "contec_5byte",
+    "contec_9byte",
+    "bci_5byte",
+    "nonin_df2",
+    "openbci_cyton",
+    "healthypi",
+    "healthypi5",
+]
 
 
-@pytest.mark.parametrize("name", STREAMS)
+@pytest.mark.parametrize("name", SERIAL)
 def test_a_configured_sensor_is_started_read_and_resynchronised(name, tmp_path, caplog):
     caplog.set_level(logging.INFO)
-    link = profile(name).serial
+    found = profile(name)
     frames = frames_of(name, 40)
+    arrival = Arrival("vendor", received_ns=0)
+    sent = [s for frame in frames for s in found.to_samples(found.decode(frame), arrival)]
 
     async def scenario():
-        line = VendorLine(link.start)
+        line = VendorLine(found.serial.start)
         source = source_of(tmp_path, line.port, name)
         async with aclosing(source.events()) as events:
-            sending = asyncio.create_task(take(events, 40 * STREAMS[name]))
+            sending = asyncio.create_task(take(events, len(sent)))
             await until_open(caplog)
-            if link.start:
+            if found.serial.start:
                 await line.until_started()
             garbage = np.random.default_rng(1)
             for frame in frames:
                 # Bytes that begin no frame: what a badly seated plug makes of them.
                 noise = bytes(garbage.integers(2, 0x60, 3).tolist())
-                await line.send(noise + frame)
+                # A 0x0A is what a HealthyPi's frame begins with.
+                await line.send(noise.replace(b"\n", b"\x0b") + frame)
             samples = await sending
         line.unplug()
         return samples, source.counters
@@ -116,14 +134,9 @@ def test_a_configured_sensor_is_started_read_and_resynchronised(name, tmp_path, 
     assert counters.frames == 40
     assert 0 < counters.garbage <= 120
     assert counters.readings == sum(len(sample.values) for sample in samples)
-    decoded = [profile(name).decode(frame) for frame in frames]
-    if name == "openbci_cyton":
-        counts = [sample.values[0] for sample in samples]
-        assert np.allclose(np.diff([row[0] for row in counts]), np.diff(counts, axis=0)[:, 0])
-    else:
-        readings = [s.values[0] for s in samples if s.stream == "pulse_oximeter"]
-        rate = "heart_rate" if name == "nonin_df2" else "pulse_rate"
-        assert [list(row) for row in readings] == [[m.spo2, getattr(m, rate)] for m in decoded]
+    for got, expected in zip(samples, sent, strict=True):
+        assert (got.stream, got.channels) == (expected.stream, expected.channels)
+        assert np.array_equal(got.values, expected.values, equal_nan=True)
 
 
 def test_a_sensor_is_kept_alive_and_told_to_stop(tmp_path, monkeypatch):

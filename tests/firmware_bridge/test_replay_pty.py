@@ -7,6 +7,7 @@ import tty
 import pytest
 
 from firmware_bridge.replay_pty import PtyReplay
+from firmware_bridge.start_switch import StartSwitch
 
 
 def numbered(count, due_ns=0):
@@ -67,6 +68,42 @@ def test_the_replay_stands_still_while_nobody_listens():
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(replay.run(), 0.1)
             assert not replay.finished.is_set()
+
+    asyncio.run(scenario())
+
+
+def test_a_sensor_that_waits_is_started_stopped_and_started_again():
+    async def read(descriptor, size):
+        async with asyncio.timeout(20):
+            got = b""
+            while len(got) < size:
+                try:
+                    got += os.read(descriptor, size - len(got))
+                except BlockingIOError:
+                    await asyncio.sleep(0.005)
+            return got
+
+    async def scenario():
+        switch = StartSwitch(b"go", b"halt")
+        with PtyReplay(numbered(400, due_ns=1_000_000), speed=1.0, switch=switch) as replay:
+            sending = asyncio.create_task(replay.run())
+            descriptor = os.open(replay.port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+            tty.setraw(descriptor)
+            await asyncio.sleep(0.1)
+            with pytest.raises(BlockingIOError):
+                os.read(descriptor, 1)
+            os.write(descriptor, b"go")
+            got = await read(descriptor, 80)
+            os.write(descriptor, b"halt")
+            async with asyncio.timeout(20):
+                while switch.on:
+                    await asyncio.sleep(0.005)
+            os.write(descriptor, b"go")
+            got += await read(descriptor, 3200 - 80)
+            await sending
+            os.close(descriptor)
+        # It stood still and lost nothing.
+        assert got == b"".join(frame for _, frame in numbered(400))
 
     asyncio.run(scenario())
 

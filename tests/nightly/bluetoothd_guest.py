@@ -14,6 +14,7 @@ from contextlib import aclosing
 from itertools import islice
 
 import numpy as np
+from bumble.hci import Address
 from bumble.transport import open_transport
 
 from firmware_bridge.ble import BleSource, LinkLimits
@@ -107,7 +108,8 @@ async def main() -> None:
     """Say PASSED, or end with an error."""
     air = VirtualAir()
     controller = air.controller("hci0")
-    controller.public_address = "00:00:5E:00:53:01"  # an adapter without one is not used
+    # BlueZ passes over an adapter that has none.
+    controller.public_address = Address("00:00:5E:00:53:01", Address.PUBLIC_DEVICE_ADDRESS)
     transport = await open_transport("vhci")
     controller.host = transport.sink
     transport.source.set_packet_sink(controller)

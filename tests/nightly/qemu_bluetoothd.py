@@ -2,13 +2,13 @@
 
     python tests/nightly/qemu_bluetoothd.py
 
-For Debian; needs the packages qemu-system-x86, busybox-static, cpio, kmod, bluez and dbus, and
-fetches a kernel with hci_vhci by apt-get download (or takes the unpacked one that the variable
-PERFUSE_KERNEL names). Nothing is booted or changed on this machine: the guest sees its files
-read-only (9p), and its own writable ones are in memory.
+For Debian 12. Sensors on a virtual radio are heard by a virtual controller, which the guest's
+kernel drives by hci_vhci; its bluetoothd and D-Bus serve our sources. Each profile is read, some of
+them bonded, and then bluetoothd is killed under a link.
 
-It does not pass yet: bluetoothd 5.66 takes the adapter and begins to scan, and then Debian's kernel
-6.1.192 stops at a list it finds corrupt (lib/list_debug.c:56), in its Bluetooth code.
+A kernel is fetched by apt-get download, or is the unpacked package that PERFUSE_KERNEL names.
+Nothing is booted or changed on this machine: the guest sees its files read-only (9p), and its own
+writable ones are in memory. It is emulated, which takes a minute or two, unless PERFUSE_KVM is set.
 """
 
 import os
@@ -29,11 +29,23 @@ MODULES = (
     "hci_vhci",
     "cmac",
     "ecb",
-    "ecb",
     "algif_hash",
     "algif_skcipher",
 )
-PROGRAMS = ("qemu-system-x86_64", "busybox", "cpio", "depmod", "dbus-daemon")
+# Where a program is missing, the Debian package that has it.
+PROGRAMS = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "busybox": "busybox-static",
+    "cpio": "cpio",
+    "depmod": "kmod",
+    "dbus-daemon": "dbus-daemon",
+    "bluetoothd": "bluez",
+    "bluetoothctl": "bluez",
+    "apt-get": "apt",
+    "dpkg-deb": "dpkg",
+}
+# Beside PATH: where Debian keeps what the superuser and other programs start.
+PLACES = ("/usr/sbin", "/sbin", "/usr/libexec/bluetooth")
 
 INIT = """\
 #!/bin/busybox sh
@@ -41,6 +53,7 @@ INIT = """\
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
+echo /bin/modprobe > /proc/sys/kernel/modprobe
 for module in {modules}; do modprobe $module; done
 mount -t 9p -o trans=virtio,version=9p2000.L,cache=loose,ro,msize=262144 host /host
 for place in run tmp var/lib/bluetooth; do mount -t tmpfs tmpfs /host/$place || true; done
@@ -124,7 +137,7 @@ def boot(unpacked: Path, archive: Path) -> str:
             "-initrd",
             str(archive),
             "-append",
-            "console=ttyS0 panic=-1 loglevel=4 mitigations=off cryptomgr.notests",
+            "console=ttyS0 panic=-1 loglevel=4 mitigations=off no_timer_check cryptomgr.notests",
         ),
         *("-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"),
     ]
@@ -142,17 +155,18 @@ def boot(unpacked: Path, archive: Path) -> str:
 
 def main() -> int:
     """0 when all passed, 1 when not, 0 with a word when a program is missing."""
-    # Of Debian, depmod is where the superuser looks.
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *PLACES])
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
-        print(f"skipped: {', '.join(missing)} not installed")
+        packages = " ".join(sorted({PROGRAMS[name] for name in missing}))
+        print(f"skipped: no {', '.join(missing)} here; apt-get install {packages}")
         return 0
     with tempfile.TemporaryDirectory(prefix="perfuse-qemu-") as made:
         folder = Path(made)
         unpacked = kernel(folder)
         said = boot(unpacked, initramfs(folder, unpacked))
-    return 0 if "PASSED" in said else 1
+    # Kernel messages may stand before it on its line.
+    return 0 if any(line.endswith("PASSED") for line in said.splitlines()) else 1
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from firmware_bridge.profiles import profile
 from firmware_bridge.sampling import Arrival
 from firmware_bridge.serial_profiles.resync import FrameScanner
 from firmware_bridge.simulate.bleak_backend import bleak_backends
-from firmware_bridge.simulate.physiology import model_values
+from firmware_bridge.simulate.physiology import model_names, model_values
+from firmware_bridge.simulate.recorded import recorded_names
 from firmware_bridge.simulate.virtual_air import VirtualAir
 from perfuse.cli import main
 from perfuse.exit_codes import ExitCode
@@ -89,7 +90,33 @@ def test_what_cannot_be_simulated_is_said(options, code, words, capsys):
     assert words in capsys.readouterr().err
 
 
-SERIAL = ["contec_5byte", "contec_9byte", "bci_5byte", "nonin_df2", "openbci_cyton", "healthypi"]
+def test_the_help_says_what_a_recording_can_be_sent_as(capsys):
+    with pytest.raises(SystemExit):
+        main(["sensors", "simulate", "--help"])
+    _, _, rest = capsys.readouterr().out.partition("It can be sent as")
+    recorded, _, rest = rest.partition("these have a model only, and no recording:")
+    modelled, _, _ = rest.partition("\n\n")
+    assert sorted(recorded.rstrip(";\n").split()) == sorted([*recorded_names(), "perfuse_frame"])
+    assert modelled.split() == sorted(set(model_names()) - set(recorded_names()))
+
+
+def test_a_profile_with_a_model_only_refuses_a_recording(tmp_path, capsys):
+    recording = tmp_path / "walk.csv"
+    recording.write_text("seconds,level\n0,90\n60,89\n")
+    options = ["--profile", "battery", "--transport", "usb:0", "--recording", str(recording)]
+    assert main(["sensors", "simulate", *options]) == ExitCode.USAGE
+    assert "no recording can be sent as 'battery', only as" in capsys.readouterr().err
+
+
+SERIAL = [
+    "contec_5byte",
+    "contec_9byte",
+    "bci_5byte",
+    "nonin_df2",
+    "openbci_cyton",
+    "healthypi",
+    "healthypi5",
+]
 RECORDED = {
     "contec_5byte": "spo2,pulse_rate,pleth",
     "openbci_cyton": ",".join(f"ch{i}" for i in range(1, 9)) + ",ax,ay,az",
@@ -123,6 +150,8 @@ def readings_on_a_pty(tmp_path, name, count, *options):
 async def read_port(port, found, count):
     """Frames of a port that is opened as pyserial does."""
     with serial.Serial(str(port), 115200, timeout=0) as line:
+        if found.serial is not None:
+            line.write(found.serial.start)
         scanner = FrameScanner(found.serial) if found.serial is not None else None
         frames, pending = [], b""
         while len(frames) < count:

@@ -44,6 +44,7 @@ class FakeBluez:
         self.hang = False
         self.errors: dict[str, list[str]] = {}
         self.calls: list[str] = []
+        self.agent: str | None = None
         self._discovering = False
         self._notifying = False
         self._tree: Tree = {}
@@ -56,6 +57,7 @@ class FakeBluez:
 
     async def start(self) -> None:
         self._discovering = self._notifying = False
+        self.agent = None
         self._tree = {_ADAPTER: {_ADAPTER1: self._adapter_properties()}}
         self._bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
         self._bus.add_message_handler(self._handle)
@@ -73,6 +75,19 @@ class FakeBluez:
         self._bus.disconnect()
         with suppress(Exception):
             await self._bus.wait_for_disconnect()
+
+    async def ask_agent(self, member: str, signature: str, body: list[object]) -> str | None:
+        """Ask whoever registered as the agent; the name of the error that it answers with."""
+        assert self._bus is not None
+        call = Message(
+            destination=self.agent,
+            path="/org/perfuse/agent",
+            interface="org.bluez.Agent1",
+            member=member,
+            signature=signature,
+            body=body,
+        )
+        return (await self._bus.call(call)).error_name
 
     def drop(self) -> None:
         """The sensor goes out of range."""
@@ -96,8 +111,6 @@ class FakeBluez:
         member = message.member
         assert member is not None
         self.calls.append(member)
-        if self.errors.get(member):
-            return Message.new_error(message, self.errors[member].pop(0), "to order")
         answers: dict[str, Callable[[], None]] = {
             "SetDiscoveryFilter": lambda: None,
             "StartDiscovery": self._start_discovery,
@@ -106,9 +119,15 @@ class FakeBluez:
             "Pair": self._pair,
             "Connect": self._connect,
             "Disconnect": self.drop,
+            "RegisterAgent": lambda: self._register(message.sender),
+            "RequestDefaultAgent": lambda: None,
             "StartNotify": self._start_notify,
             "StopNotify": lambda: None,
         }
+        if member == "Pair" and self.agent is None:
+            self.errors.setdefault(member, []).append("org.bluez.Error.AuthenticationFailed")
+        if self.errors.get(member):
+            return Message.new_error(message, self.errors[member].pop(0), "to order")
         if member == "GetManagedObjects":
             return Message.new_method_return(message, "a{oa{sa{sv}}}", [self._tree])
         if member not in answers:
@@ -126,6 +145,9 @@ class FakeBluez:
 
     def _start_notify(self) -> None:
         self._notifying = True
+
+    def _register(self, agent: str | None) -> None:
+        self.agent = agent
 
     def _pair(self) -> None:
         self._change(self._device, _DEVICE1, Paired=True)

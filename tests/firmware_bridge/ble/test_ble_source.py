@@ -16,11 +16,13 @@ from firmware_bridge.errors import SourceError
 from firmware_bridge.gatt import heart_rate
 from firmware_bridge.polar import acc, control_point
 from firmware_bridge.polar.pmd import PmdFrame, PmdType
+from firmware_bridge.profile import Access
 from firmware_bridge.profiles import profile
 from firmware_bridge.sample import Mark, Sample
+from firmware_bridge.sampling import Arrival
 from firmware_bridge.simulate.bleak_backend import bleak_backends
 from firmware_bridge.simulate.peripheral import Peripheral
-from firmware_bridge.simulate.physiology import model_values
+from firmware_bridge.simulate.physiology import model_names, model_values
 from firmware_bridge.simulate.virtual_air import VirtualAir
 
 _LIMITS = LinkLimits(
@@ -165,6 +167,39 @@ async def reading(*sources: BleSource) -> AsyncIterator[list[Sample]]:
         for task in tasks:
             with pytest.raises(asyncio.CancelledError):
                 await task
+
+
+_ON_AIR = [
+    name
+    for name in model_names()
+    if (gatt := profile(name).gatt) is not None and gatt.access is not Access.READ
+]
+
+
+@pytest.mark.parametrize("name", _ON_AIR)
+def test_every_modelled_sensor_is_asked_as_it_must_be_and_read_over_the_air(name: str) -> None:
+    found = profile(name)
+    values = list(islice(model_values(name, np.random.default_rng(2)), 3))
+    arrival = Arrival("sensor", received_ns=0)
+    sent = [sample for value in values for sample in found.to_samples(found.decode(value), arrival)]
+
+    async def test(here: Room) -> None:
+        peripheral = await here.sensor(name)
+        source = BleSource("sensor", found, here.adapter)
+        async with reading(source) as taken:
+            await until(lambda: source.supervisor.state is State.STREAMING)
+            for value in values:
+                await peripheral.send(value)
+            await until(lambda: source.counters.frames == len(values))
+            await until(lambda: len(taken) == len(sent))
+        assert found.gatt is not None
+        assert peripheral.requests == [request for _, request in found.gatt.start]
+        for got, expected in zip(taken, sent, strict=True):
+            assert (got.stream, got.channels) == (expected.stream, expected.channels)
+            assert np.array_equal(got.values, expected.values)
+        assert source.counters.malformed == 0
+
+    in_a_room(test)
 
 
 def test_a_link_that_falls_silent_is_made_anew() -> None:

@@ -204,6 +204,23 @@ def test_a_sensor_that_needs_a_bond_is_paired() -> None:
     _play(act, "pulse_oximeter_continuous")
 
 
+def test_the_agent_that_bluetoothd_asks_lets_no_stranger_bond() -> None:
+    device = "/org/bluez/hci0/dev_F2"
+
+    async def act(scene: Scene) -> None:
+        asked = scene.bluez.ask_agent
+        for member, signature, body in (
+            ("RequestConfirmation", "ou", [device, 123456]),
+            ("RequestAuthorization", "o", [device]),
+            ("RequestPasskey", "o", [device]),
+        ):
+            assert await asked(member, signature, body) == "org.bluez.Error.Rejected"
+        assert await asked("Cancel", "", []) is None
+        assert scene.state is State.STREAMING
+
+    _play(act, "pulse_oximeter_continuous")
+
+
 def test_reading_ends_with_the_link_closed() -> None:
     async def run() -> None:
         async with asyncio.timeout(_TEST_S), _scene("heart_rate", 0.05) as scene:

@@ -74,6 +74,6 @@ def test_a_recording_without_the_channel_is_refused():
 
 
 def test_a_profile_that_no_recording_makes_is_refused():
-    with pytest.raises(LookupError, match="no recording is made to 'glucose'"):
+    with pytest.raises(LookupError, match="no recording can be sent as 'glucose'"):
         recorded_values("glucose", session(glucose=[100, 101]))
     assert "glucose" not in recorded_names()
