@@ -15,6 +15,7 @@ from broker.protocol.messages import (
     AggregatorPresence,
     BlobReference,
     Chunk,
+    ClockNotice,
     GatewayState,
     ModelAnnouncement,
     Plan,
@@ -24,6 +25,7 @@ from broker.protocol.messages import (
 )
 from broker.protocol.signing import Signer
 from broker.protocol.topics import Topics
+from edge_agent.clock import ClockOffset
 from edge_agent.download import Download
 from edge_agent.effects import Effect, Identity, Install, Note
 from edge_agent.eligibility import OF_THE_LINK, OF_TRAINING, Obstacle
@@ -34,6 +36,8 @@ from edge_agent.shelf import ModelShelf
 from edge_agent.trainer import Summed, Trained
 from edge_agent.trust import AggregatorTrust
 from edge_agent.work import PlanWork
+
+_REPLIES = (Want, Receipt, Plan, ClockNotice)
 
 
 class Participant:
@@ -65,6 +69,7 @@ class Participant:
         self._download = Download(self._topics)
         self._outbox = Outbox(self._topics, journal, signer)
         self._presence = Presence(identity, journal.next_counter("birth"), session, signer)
+        self._clock = ClockOffset()
         self._signer = signer
         self._trust = AggregatorTrust(journal, aggregator_key)
         # What came before the aggregator's key is known: the last plan and announcement.
@@ -146,7 +151,7 @@ class Participant:
 
     def tick(self, now: float) -> list[Effect]:
         """Let time pass: retries, deadlines, heartbeat."""
-        self._effects += self._work.tick(now)
+        self._effects += self._work.tick(self._clock.shared(now))
         if self._exchanging:
             self._effects += self._outbox.tick(now)
             self._effects += self._download.tick(now)
@@ -221,16 +226,14 @@ class Participant:
             self._on_announcement(announcement)
         elif topic == topics.plan:
             plan = sealed.unseal(payload, topic, Plan, key, signer)
-            self._effects += self._work.offered(plan, now)
+            self._effects += self._work.offered(plan, self._clock.shared(now))
         elif topic == topics.round:
             ended = sealed.unseal(payload, topic, RoundAbandonment, key, signer)
             self._effects.append(
                 Note(f"the round of plan {ended.plan} is abandoned; another one is to come")
             )
         elif topic == topics.reply(self._identity.gateway):
-            self._on_reply(
-                sealed.unseal_any(payload, topic, (Want, Receipt, Plan), key, signer), now
-            )
+            self._on_reply(sealed.unseal_any(payload, topic, _REPLIES, key, signer), now)
 
     def _on_aggregator(self, topic: str, payload: bytes, now: float) -> None:
         signer = self._signer
@@ -255,7 +258,12 @@ class Participant:
         elif isinstance(reply, Receipt):
             self._effects += self._outbox.receipt(reply, now)
         elif isinstance(reply, Plan):
-            self._effects += self._work.offered(reply, now)
+            self._effects += self._work.offered(reply, self._clock.shared(now))
+        elif isinstance(reply, ClockNotice) and self._clock.take(reply, now):
+            offset_s = self._clock.offset_s
+            self._effects.append(Note(f"the clock is {-offset_s:+.0f} s off the aggregator's"))
+            # The plan may have seemed to be over; the broker has it still.
+            self._effects.append(Subscribe(self._topics.plan))
 
     def _on_chunk(self, topic: str, chunk: Chunk, now: float) -> None:
         complete, requests = self._download.take(topic, chunk, now)
@@ -277,14 +285,14 @@ class Participant:
     def _settle(self, now: float) -> list[Effect]:
         """Do what has become possible, then say the state if it has changed."""
         self._seek_model()
-        self._effects += self._work.start(now)
+        self._effects += self._work.start(self._clock.shared(now))
         self._effects += self._download.seek(self._wanted(), now, link=self._exchanging)
         if self._connected:
             reasons = tuple(str(obstacle.reason) for obstacle in self._obstacles)
             condition = Condition(
                 self.state, self._examples, self.version, reasons, self._shelf.version
             )
-            self._effects += self._presence.news(condition, self._traffic, now)
+            self._effects += self._presence.news(condition, self._traffic, now, self._clock)
         return self._take()
 
     def _seek_model(self) -> None:

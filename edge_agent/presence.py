@@ -9,6 +9,7 @@ from broker.protocol.effects import Publish
 from broker.protocol.messages import GatewayPresence, GatewayState
 from broker.protocol.signing import Signer
 from broker.protocol.topics import Topics
+from edge_agent.clock import ClockOffset
 from edge_agent.effects import Identity
 
 _HEARTBEAT_S = 30.0
@@ -54,16 +55,20 @@ class Presence:
         if now >= self._heartbeat_at:
             self._said = None
 
-    def news(self, condition: Condition, traffic: tuple[int, int], now: float) -> list[Publish]:
+    def news(
+        self, condition: Condition, traffic: tuple[int, int], now: float, clock: ClockOffset
+    ) -> list[Publish]:
         """Say the condition if it is worth a message; ``traffic`` is bytes (received, sent)."""
         if not self._worth(condition):
             return []
         self._said = condition
         self._heartbeat_at = now + _HEARTBEAT_S
-        return [self.message(condition, traffic)]
+        return [self.message(condition, traffic, clock.say(now))]
 
-    def message(self, condition: Condition, traffic: tuple[int, int]) -> Publish:
-        """Return a condition as the retained message that says it."""
+    def message(
+        self, condition: Condition, traffic: tuple[int, int], unix_s: float = 0.0
+    ) -> Publish:
+        """Return a condition as the retained message that says it, at ``unix_s`` or in a will."""
         message = GatewayPresence(
             self._identity.gateway,
             self._birth,
@@ -76,6 +81,7 @@ class Presence:
             *traffic,
             condition.obstacles,
             condition.held,
+            unix_s,
         )
         return Publish(self._topic, sealed.seal(message, self._topic, self._signer), retain=True)
 

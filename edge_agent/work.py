@@ -63,6 +63,8 @@ class PlanWork:
                 self._next = plan if self._asked(plan, now) and not self._refusal(plan) else None
                 return []
             effects += self._drop("another plan has come")
+        if self._plan is not None and plan.plan == self._plan.plan:
+            self._more_time(plan, now)
         if not self._asked(plan, now) or self._working == plan.plan:
             return effects
         if reason := self._refusal(plan):
@@ -70,6 +72,12 @@ class PlanWork:
         else:
             self._plan = plan
         return effects
+
+    def _more_time(self, plan: Plan, now: float) -> None:
+        """The plan that is worked on came again with another deadline."""
+        self._plan = plan
+        if self._finish_at < math.inf:
+            self._finish_at = now + _SHARE_FOR_WORK * max(plan.deadline_unix_s - now, 0.0)
 
     def tick(self, now: float) -> list[StopWork | FinishWork | Note]:
         """Let time pass: a plan ends at its deadline, unless its update counts after it too.

@@ -9,6 +9,7 @@ answers what gateways offer, :mod:`~broker.aggregator.announcer` speaks to all o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -46,6 +47,7 @@ from models.normalisation import Normalisation
 Effect = Publish | Subscribe | Unsubscribe | Event
 # Between two of them the aggregator answers, if only that it is recovering.
 _REPLAYED_AT_ONCE = 256
+_GRACE_S = 60.0
 
 
 class Coordinator:
@@ -87,6 +89,8 @@ class Coordinator:
         self._keys = GatewayKeys(log, listed)
         self._open: OpenRound | None = None
         self._replay: Iterator[tuple[UpdateOffer, bytes, float]] | None = None
+        self._deadline_s = settings.rounds.deadline_s
+        self._recovered = True
         self._effects: list[Effect] = []
         self._recover()
 
@@ -138,7 +142,7 @@ class Coordinator:
     def _dispatch(self, found: GatewayTopic, topic: str, payload: bytes, now: float) -> None:
         match found.rest:
             case ("presence",):
-                self._on_presence(found.gateway, topic, payload)
+                self._on_presence(found.gateway, topic, payload, now)
             case ("offer",):
                 self._on_offer(found.gateway, topic, payload, now)
             case ("chunk", digest, index):
@@ -150,7 +154,7 @@ class Coordinator:
             case _:
                 raise RemoteProtocolError("topic", "", "not one of ours")
 
-    def _on_presence(self, gateway: str, topic: str, payload: bytes) -> None:
+    def _on_presence(self, gateway: str, topic: str, payload: bytes, now: float) -> None:
         signer = self._signer
         presence = sealed.introduce(payload, topic, GatewayPresence, lambda p: p.key, signer)
         _require_owner(gateway, presence.gateway)
@@ -158,6 +162,7 @@ class Coordinator:
             self._effects.append(GatewayRefused(gateway, reason))
         else:
             self._roster.take(presence)
+            self._effects += self._reception.clock(presence, now)
 
     def _on_offer(self, gateway: str, topic: str, payload: bytes, now: float) -> None:
         key = self._keys.known(gateway)
@@ -182,6 +187,9 @@ class Coordinator:
         if self._replay is not None:
             self._go_on_replaying()
             return
+        if self._recovered:
+            self._recovered = False
+            self._give_time(now)
         if self._open is not None:
             verdict = self._open.round.verdict(self._open.reported, now)
             if verdict is RoundState.COMMITTED:
@@ -190,6 +198,25 @@ class Coordinator:
                 self._abandon(self._open)
         if self._open is None and not self.finished:
             self._open_next(now)
+
+    def _give_time(self, now: float) -> None:
+        """After a restart, let the round that was open neither end at once nor last for ever.
+
+        The time that the aggregator was away is not the gateways' fault, and its clock may have
+        been set meanwhile.
+        """
+        if self._open is None:
+            return
+        round_ = self._open.round
+        least, most = min(_GRACE_S, self._deadline_s), self._deadline_s
+        left = round_.plan.deadline_unix_s - now
+        if not least <= left <= most:
+            deadline = now + min(max(left, least), most)
+            epoch = self._log.next_counter("epoch")
+            plan = replace(round_.plan, deadline_unix_s=deadline, epoch=epoch)
+            self._open.round = replace(round_, plan=plan)
+            self._log.replan(self._open.round)
+            self._effects += self._announcer.plan(plan)
 
     def _open_next(self, now: float) -> None:
         round_ = self._planner.next_round(self._roster.ready, now)

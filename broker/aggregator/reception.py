@@ -14,6 +14,9 @@ from broker.protocol.effects import Publish
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import (
     Chunk,
+    ClockNotice,
+    GatewayPresence,
+    GatewayState,
     Plan,
     Receipt,
     ReceiptStatus,
@@ -26,6 +29,8 @@ from broker.protocol.topics import Topics
 
 Effect = Publish | UpdateAccepted | UpdateRefused
 _FIRST_RETRY_S = 10.0
+# Deadlines are minutes and more; what both ways of a slow link take does not matter to them.
+CLOCK_TOLERANCE_S = 60.0
 
 
 class Reception:
@@ -100,6 +105,13 @@ class Reception:
         if late := admission.lateness(plan, open_round.round.plan, cap):
             return self._reply(Receipt(offer.update, ReceiptStatus.STALE, detail=late))
         return self._advance(offer, plan, open_round, now)
+
+    def clock(self, presence: GatewayPresence, now: float) -> list[Effect]:
+        """Tell a gateway whose clock is off what time it is."""
+        told = presence.state is not GatewayState.OFFLINE and presence.unix_s > 0
+        if not told or abs(presence.unix_s - now) <= CLOCK_TOLERANCE_S:
+            return []
+        return [self._sealed(presence.gateway, ClockNotice(presence.unix_s, max(now, 0.0)))]
 
     def clear(self) -> None:
         """A round is over: forget the offers that can count in no other."""

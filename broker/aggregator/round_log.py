@@ -105,6 +105,14 @@ class RoundLog:
                 (round_.number, round_.number),
             )
 
+    def replan(self, round_: Round) -> None:
+        """Write the plan of an open round anew."""
+        with transaction(self._db):
+            self._db.execute(
+                "UPDATE round SET plan = ? WHERE number = ?",
+                (wire.encode(round_.plan), round_.number),
+            )
+
     def last_round(self) -> Round | None:
         """Return the newest round, whatever its state."""
         row = self._db.execute(

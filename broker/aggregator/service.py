@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec
 
 from broker.aggregator.coordinator import Coordinator, Effect
 from broker.aggregator.errors import StateError
@@ -33,7 +35,9 @@ from models.coordinates import touched_by_mode
 from models.spec import Role
 
 _LOG = logging.getLogger(__name__)
+P = ParamSpec("P")
 _TICK_S = 0.5
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # After the last commit the new version must still reach the broker.
 _FAREWELL_S = 5.0
 
@@ -84,17 +88,22 @@ class AggregatorService:
         signer = Ed25519Signer(load_or_make_seed(state_dir / KEY_FILE))
         _LOG.info("this aggregator's public key is %s", signer.public.hex())
         task = task_of(artifact)
-        self._log = RoundLog(state_dir / "rounds.sqlite", settings.population, task.artifact)
+        self._log_path = state_dir / "rounds.sqlite"
+        self._log = RoundLog(self._log_path, settings.population, task.artifact)
         self._coordinator = Coordinator(settings, task, self._log, signer, listed)
         self._population = settings.population
         self._broker = broker
         self._link: MqttLink | None = None
+        self._unsaid = False
+        self._trouble = ""
+        self._damage: StateError | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set or every round that was asked for is committed.
 
         Raises:
             SettingError: the broker's settings cannot be used.
+            StateError: the round log was damaged meanwhile.
         """
         client_id = f"perfuse-{self._population}-aggregator"
         self._link = MqttLink(self._broker, client_id, self._coordinator.will(), self)
@@ -102,7 +111,11 @@ class AggregatorService:
         try:
             while not (stop.is_set() or self._coordinator.finished):
                 await _wait(stop, _TICK_S)
-                self._apply(self._coordinator.tick(steady_unix_s()))
+                if self._damage is not None:
+                    raise self._damage
+                self._core(self._coordinator.tick, steady_unix_s())
+                if self._unsaid:
+                    self.connected()
         finally:
             self._link.apply(self._coordinator.will())
             await self._link.drain(_FAREWELL_S)
@@ -111,17 +124,35 @@ class AggregatorService:
 
     def connected(self) -> None:
         """See :class:`broker.link.LinkUser`."""
-        self._apply(self._coordinator.connected())
+        self._unsaid = not self._core(self._coordinator.connected)
 
     def disconnected(self) -> None:
         """See :class:`broker.link.LinkUser`."""
 
     def received(self, topic: str, payload: bytes) -> None:
         """See :class:`broker.link.LinkUser`."""
-        self._apply(self._coordinator.receive(topic, payload, steady_unix_s()))
+        self._core(self._coordinator.receive, topic, payload, steady_unix_s())
 
     def published(self, token: str) -> None:
         """See :class:`broker.link.LinkUser`."""
+
+    def _core(self, call: Callable[P, list[Effect]], *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Do what the core wants.
+
+        Returns whether it could. What it could not write, on a full disk, it has not answered
+        either: gateways offer again, and the next tick tries again what was due.
+        """
+        try:
+            self._apply(call(*args, **kwargs))
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+                self._damage = StateError(self._log_path, str(error))
+            elif str(error) != self._trouble:
+                _LOG.error("%s: %s; trying again", self._log_path, error)
+            self._trouble = str(error)
+            return False
+        self._trouble = ""
+        return True
 
     def _apply(self, effects: list[Effect]) -> None:
         for effect in effects:

@@ -34,6 +34,7 @@ Text = Annotated[str, Bound(0, 256)]
 Digest = Annotated[bytes, Bound(32, 32)]
 PublicKey = Annotated[bytes, Bound(32, 32)]
 SessionId = Annotated[bytes, Bound(8, 8)]
+UnixSeconds = Annotated[float, Bound(0, 1e11)]
 Counter = Annotated[int, Bound(0, 2**53)]
 Size = Annotated[int, Bound(1, MAX_BLOB_BYTES)]
 ChunkBytes = Annotated[int, Bound(1, MAX_CHUNK_BYTES)]
@@ -191,7 +192,7 @@ class Plan:
     codec: Name
     training: TrainingPlan
     min_examples: Counter
-    deadline_unix_s: Annotated[float, Bound(0, 1e11)]
+    deadline_unix_s: UnixSeconds
     seed: Annotated[int, Bound(0, 2**63 - 1)]
     staleness_cap: Annotated[int, Bound(0, 1000)] = 0
 
@@ -253,6 +254,7 @@ class GatewayPresence:
         obstacles: why it takes no part for now, such as ``"battery"``; it is not asked.
         held: the newest version that it has; above ``version`` while that is checked, and for good
             where the check failed.
+        unix_s: when it said so, as far as it knows; 0 in a will.
     """
 
     gateway: Name
@@ -267,6 +269,7 @@ class GatewayPresence:
     sent_bytes: Counter
     obstacles: Annotated[tuple[Name, ...], Bound(0, MAX_OBSTACLES)] = ()
     held: Counter | None = None
+    unix_s: UnixSeconds = 0.0
 
 
 @message_type("aggregator-presence")
@@ -355,6 +358,15 @@ class Receipt:
             raise ValueError(f"a receipt {self.status} with rejected={self.rejected}")
         if (self.status is ReceiptStatus.RETRY) != (self.retry is not None):
             raise ValueError(f"a receipt {self.status} with retry={self.retry}")
+
+
+@message_type("clock-notice")
+@dataclass(frozen=True, slots=True)
+class ClockNotice:
+    """To a gateway whose clock is off: its own ``unix_s``, and the aggregator's at that moment."""
+
+    echo_unix_s: UnixSeconds
+    unix_s: UnixSeconds
 
 
 @message_type("chunk")

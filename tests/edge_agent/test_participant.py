@@ -19,6 +19,7 @@ from broker.protocol.messages import (
     AggregatorPresence,
     BlobReference,
     Chunk,
+    ClockNotice,
     GatewayPresence,
     GatewayState,
     ModelAnnouncement,
@@ -136,6 +137,7 @@ def hear(
         RoundAbandonment: TOPICS.round,
         Want: TOPICS.reply("g1"),
         Receipt: TOPICS.reply("g1"),
+        ClockNotice: TOPICS.reply("g1"),
     }
     if isinstance(message, Chunk):
         topic = TOPICS.blob_chunk(message.digest, message.index)
@@ -970,3 +972,42 @@ def test_an_aggregator_that_is_back_is_not_stormed(tmp_path: Path) -> None:
     assert max(waits) <= 100
     # Spread evenly: of 40 gateways each tenth of the window gets its share, more or less.
     assert all(1 <= sum(10 * t <= w < 10 * t + 10 for w in waits) <= 10 for t in range(10))
+
+
+DAY_S = 86_400.0
+
+
+def test_a_gateway_whose_clock_is_ahead_takes_part_once_it_is_told(opened: Open) -> None:
+    gateway, now = opened(), NOW + DAY_S
+    gateway.started()
+    gateway.examples(50, now)
+    (presence,) = presences(gateway.connected(now))
+    assert presence.unix_s == now
+    assert of(hear(gateway, plan(), now) + give(gateway, 0, now), StartWork) == []
+    effects = hear(gateway, ClockNotice(presence.unix_s, NOW + 1), now + 1)
+    assert of(effects, Note) == [Note("the clock is +86400 s off the aggregator's")]
+    assert Subscribe(TOPICS.plan) in effects
+    (work,) = of(hear(gateway, plan(), now + 2) + give(gateway, 0, now + 2), StartWork)
+    assert work.plan == plan()
+    assert of(gateway.tick(now + 590), StopWork) == []
+    assert of(gateway.tick(now + 602), StopWork) == [StopWork("ward.1")]
+    (later,) = presences(gateway.tick(now + 700))
+    assert later.unix_s == NOW + 700
+
+
+@pytest.mark.parametrize(("echo_s", "later_s"), [(-1.0, 1.0), (0.0, 61.0)])
+def test_an_answer_to_something_else_or_too_late_sets_no_clock(
+    gateway: Participant, echo_s: float, later_s: float
+) -> None:
+    effects = hear(gateway, ClockNotice(NOW + echo_s, 5.0), NOW + later_s)
+    assert of(effects, Note) == []
+    working(gateway, plan())
+    assert of(gateway.tick(NOW + 601), StopWork) == [StopWork("ward.1")]
+
+
+def test_a_plan_that_is_given_more_time_is_worked_on_to_its_new_end(gateway: Participant) -> None:
+    work = working(gateway, plan())
+    longer = plan(epoch=5, deadline_unix_s=NOW + 900)
+    assert of(hear(gateway, longer), StartWork) == []
+    assert of(gateway.tick(NOW + 700), StopWork) == []
+    assert len(offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW + 700))) == 1

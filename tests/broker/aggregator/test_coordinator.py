@@ -32,6 +32,7 @@ from broker.protocol.messages import (
     MAX_COHORT,
     AggregatorPresence,
     Chunk,
+    ClockNotice,
     GatewayPresence,
     GatewayState,
     ModelAnnouncement,
@@ -620,10 +621,43 @@ def test_a_restart_in_a_round_gives_the_same_parameters_bit_for_bit(
     assert model_of(effects)[2].tobytes() == expected.tobytes()
 
 
-def test_a_deadline_that_passed_while_it_was_down_ends_the_round(opened: Open) -> None:
-    opened_round(opened())
-    effects = opened().tick(START + 61)
-    assert events(effects, RoundAbandoned) == [RoundAbandoned(1, 2, 0)]
+@pytest.mark.parametrize("jump", [61.0, 86_400.0, -86_400.0])
+def test_a_round_gets_its_time_after_a_restart_whatever_the_clock_did(
+    opened: Open, jump: float
+) -> None:
+    before = opened_round(opened())
+    now = START + jump
+    core = opened()
+    plan = the_plan(core.tick(now))
+    assert (plan.plan, plan.deadline_unix_s) == (before.plan, now + 60)
+    assert plan.epoch > before.epoch
+    assert events(core.tick(now + 61), RoundAbandoned) == [RoundAbandoned(1, 2, 0)]
+
+
+def test_a_restart_within_its_time_changes_nothing_of_a_round(opened: Open) -> None:
+    told = settings(deadline_s=600.0)
+    before = opened_round(opened(told))
+    core = opened(told)
+    assert published(core.tick(START + 500), TOPICS.plan, Plan) == []
+    assert the_plan(core.connected()) == before
+
+
+def notices(effects: list[Effect]) -> list[object]:
+    return [
+        sealed.unseal(e.payload, e.topic, ClockNotice, AGGREGATOR.public, AGGREGATOR)
+        for e in effects
+        if isinstance(e, Publish) and e.topic == TOPICS.reply("g1")
+    ]
+
+
+def test_a_gateway_whose_clock_is_off_is_told_what_time_it_is(opened: Open) -> None:
+    core = opened()
+    topic = TOPICS.presence("g1")
+    for off, told in ((0.0, False), (60.0, False), (61.0, True), (-86_400.0, True)):
+        effects = core.receive(topic, presence("g1", unix_s=START + off), START)
+        assert notices(effects) == [ClockNotice(START + off, START)] * told
+    will = presence("g1", state=GatewayState.OFFLINE, unix_s=1.0)
+    assert notices(core.receive(topic, will, START)) == []
 
 
 def test_versions_go_on_after_a_restart(opened: Open) -> None:

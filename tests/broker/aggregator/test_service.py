@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import typing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import broker.aggregator.service
 from broker.aggregator import events
 from broker.aggregator.errors import StateError
 from broker.aggregator.events import RoundAbandoned, RoundCommitted
@@ -27,6 +29,7 @@ from broker.settings import BrokerSettings
 from models.artifact import load_artifact
 
 LIMIT_S = 20.0
+NOWHERE = BrokerSettings("mqtt://127.0.0.1:1")
 ARTIFACT = load_artifact("heart-logistic")
 
 
@@ -110,3 +113,57 @@ def test_what_went_wrong_is_a_warning() -> None:
     )
     level, line = describe(RoundCommitted(3, PlanKind.TRAIN, 2, 5, 4))
     assert (level, line) == (logging.INFO, "round 3 is committed: version 2 of 4/5 updates")
+
+
+def test_a_full_disk_is_said_once_and_outlived(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker.aggregator.service, "_TICK_S", 0.001)
+
+    async def scenario() -> int:
+        found = AggregatorService(AggregatorSettings("ward"), NOWHERE, ARTIFACT, tmp_path)
+        database = found._log._db
+        (pages,) = database.execute("PRAGMA page_count").fetchone()
+        stop, ticks = asyncio.Event(), 0
+
+        def tick(now: float) -> list[object]:
+            nonlocal ticks
+            ticks += 1
+            full = ticks < 4
+            database.execute(f"PRAGMA max_page_count={pages if full else 100_000}")
+            database.execute("CREATE TABLE IF NOT EXISTS large (x)")
+            database.execute("INSERT INTO large VALUES (?)", (bytes(100_000),))
+            stop.set()
+            return []
+
+        monkeypatch.setattr(found._coordinator, "tick", tick)
+        async with asyncio.timeout(LIMIT_S):
+            await found.run(stop)
+        return ticks
+
+    with caplog.at_level(logging.ERROR, "broker.aggregator"):
+        assert asyncio.run(scenario()) == 4
+    said = [r.getMessage() for r in caplog.records if r.name == "broker.aggregator.service"]
+    assert len(said) == 1
+    assert said[0].endswith("database or disk is full; trying again")
+
+
+def test_a_log_that_is_damaged_meanwhile_ends_it_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker.aggregator.service, "_TICK_S", 0.001)
+
+    async def scenario() -> None:
+        found = AggregatorService(AggregatorSettings("ward"), NOWHERE, ARTIFACT, tmp_path)
+
+        def tick(now: float) -> list[object]:
+            (tmp_path / "other").write_bytes(b"no database" * 500)
+            sqlite3.connect(tmp_path / "other").execute("SELECT * FROM t")
+            return []
+
+        monkeypatch.setattr(found._coordinator, "tick", tick)
+        async with asyncio.timeout(LIMIT_S):
+            await found.run(asyncio.Event())
+
+    with pytest.raises(StateError, match=r"rounds.sqlite: file is not a database"):
+        asyncio.run(scenario())

@@ -20,6 +20,7 @@ from broker.protocol.messages import (
     AggregatorPresence,
     BlobReference,
     Chunk,
+    ClockNotice,
     GatewayPresence,
     ModelAnnouncement,
     ModelBlob,
@@ -37,6 +38,7 @@ from broker.protocol.messages import (
 MESSAGES: list[type[Any]] = [
     AggregatorPresence,
     Chunk,
+    ClockNotice,
     GatewayPresence,
     ModelAnnouncement,
     ModelBlob,
