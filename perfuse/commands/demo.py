@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from perfuse.commands.link import profile_name
 from perfuse.commands.options import Commands, number, whole
 from perfuse.exit_codes import ExitCode
 
@@ -52,6 +53,19 @@ def add_parser(commands: Commands) -> None:
         metavar="DIR",
         help="for logs, state and the model; cleared at the start (%(default)s)",
     )
+    add(
+        "--link",
+        type=profile_name,
+        metavar="PROFILE",
+        help="put each gateway behind a link of its own; see: perfuse link list",
+    )
+    add(
+        "--link-speed",
+        type=number(0.1, 1000),
+        default=1.0,
+        metavar="X",
+        help="the links' seconds in a real one (%(default)s)",
+    )
     add("--report", type=Path, metavar="FILE", help="write a report there, as JSON")
     parser.set_defaults(run=run)
 
@@ -76,6 +90,8 @@ def run(options: argparse.Namespace) -> int:
             broker_url=options.broker,
             out=options.out,
             report=options.report,
+            link=options.link,
+            link_speed=options.link_speed,
         )
     )
     return ExitCode.OK

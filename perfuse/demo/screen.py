@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
 from broker.protocol.messages import GatewayPresence
+from perfuse.demo.links import LinkState
 
 _COLUMNS = 3
+_NARROW = 40
 _HEAD = (
     f"{'version':>7}  {'reported':>8}  {'accuracy':>8}  {'macro-F1':>8}  "
     f"{'up KiB':>8}  {'saved':>6}  {'down KiB':>8}  {'seconds':>7}"
@@ -48,10 +51,15 @@ class Screen:
         self._drawn = 0
         self._states: list[str] = []
         self._kinds: dict[str, str] = {}
+        self._link: Callable[[str], LinkState | None] = lambda gateway: None
 
     def sensors(self, kinds: dict[str, str]) -> None:
         """Remember the kind of each gateway's sensor, to show it beside the gateway's name."""
         self._kinds = kinds
+
+    def linked(self, link: Callable[[str], LinkState | None]) -> None:
+        """Show each gateway's link, too."""
+        self._link = link
 
     def say(self, text: str = "") -> None:
         """Print a line above the gateways' states."""
@@ -78,12 +86,13 @@ class Screen:
         if self._live:
             states = [
                 f"{name} {self._kinds.get(name, ''):<6} {p.state:<11} {_version(p):>4} "
-                f"{p.examples:>4} ex"
+                f"{p.examples:>4} ex{self._link_text(name, '  ')}"
                 for name, p in sorted(gateways.items())
             ]
         else:
             states = [
                 f"{name}({self._kinds.get(name, '')}):{p.state}/{_version(p)}"
+                f"{self._link_text(name, '/')}"
                 for name, p in sorted(gateways.items())
             ]
         if states != self._states:
@@ -96,13 +105,21 @@ class Screen:
         self._wipe()
         self._states = []
 
+    def _link_text(self, gateway: str, before: str) -> str:
+        link = self._link(gateway)
+        if link is None:
+            return ""
+        text = str(link)
+        return before + (text if self._live else "".join(text.split()[1:]))
+
     def _draw(self) -> None:
         if not self._live or not self._states:
             return
         width = max(map(len, self._states))
+        columns = _COLUMNS if width <= _NARROW else _COLUMNS - 1
         lines = [
-            "   ".join(state.ljust(width) for state in self._states[i : i + _COLUMNS])
-            for i in range(0, len(self._states), _COLUMNS)
+            "   ".join(state.ljust(width) for state in self._states[i : i + columns])
+            for i in range(0, len(self._states), columns)
         ]
         print("", *lines, sep="\n", file=self._out, flush=True)
         self._drawn = len(lines) + 1

@@ -24,11 +24,13 @@ from models.scores import predict
 from models.trainable import TrainableModel
 from perfuse.commands.missing import MissingExtraError
 from perfuse.demo.examples import labelled_windows
+from perfuse.demo.links import Links
 from perfuse.demo.observer import Observer
 from perfuse.demo.recordings import RATE_HZ, Recordings, load_recordings
 from perfuse.demo.screen import Row, Screen
 from perfuse.demo.stage import Cast, DemoError, prepare, replay, replay_over_bluetooth
 from perfuse.demo.watch import Watch
+from perfuse.link.profiles import PROFILES
 from perfuse.simulation.run import write_report
 from perfuse.simulation.scoring import score_model, score_predictions
 
@@ -41,6 +43,7 @@ MAX_GATEWAYS = 8
 # A gateway joins when it has seen this share of its subject's exercises.
 _READY_SHARE = 0.8
 _LOCAL_EPOCHS = 5
+_DEADLINE_S = 120
 _LAST_INSTALL_LIMIT_S = 30.0
 _FAREWELL_S = 5.0
 _REFRESH_S = 0.2
@@ -57,6 +60,8 @@ class DemoOptions:
     broker_url: str
     out: Path
     report: Path | None
+    link: str | None = None
+    link_speed: float = 1.0
 
 
 class Demo:
@@ -86,6 +91,10 @@ class Demo:
         self._last = asyncio.Event()
         self._kinds = {f"gw-{n:02}": sensor_kind(n) for n in range(1, options.gateways + 1)}
         screen.sensors(self._kinds)
+        profile = None if options.link is None else PROFILES[options.link]
+        self._links = Links(profile, options.link_speed)
+        if profile is not None:
+            screen.linked(self._links.state)
 
     @property
     def finished(self) -> bool:
@@ -100,8 +109,10 @@ class Demo:
             if not self._options.broker_url:
                 broker = EmbeddedBroker(self._options.out / "broker")
                 broker.start()
-            self._say_opening(broker)
-            await self._play(broker.url if broker else self._options.broker_url)
+            url = broker.url if broker else self._options.broker_url
+            async with self._links.opened(url, list(self._kinds)):
+                self._say_opening(broker)
+                await self._play(url)
         finally:
             if broker is not None:
                 broker.stop()
@@ -137,7 +148,7 @@ class Demo:
             name = f"gw-{number:02}"
             sensor, wearing = self._sensor(name, number)
             parts.append((f"sensor {name}", wearing))
-            parts.append((name, cast.play(name, "agent", self._gateway(name, sensor, url))))
+            parts.append((name, cast.play(name, "agent", self._gateway(name, sensor))))
         return parts
 
     def _sensor(
@@ -165,6 +176,7 @@ class Demo:
             self._recordings.windows(subject, length, length // 2)
             for subject in range(1, gateways + 1)
         )
+        min_gateways, min_reports = self._links.enough(gateways)
         return {
             "population": self._population,
             "model": MODEL,
@@ -172,21 +184,21 @@ class Demo:
             "broker": {"url": url},
             "rounds": {
                 "rounds": self._options.rounds,
-                "min_gateways": gateways,
-                "min_reports": gateways,
+                "min_gateways": min_gateways,
+                "min_reports": min_reports,
                 "min_examples": int(_READY_SHARE * least),
-                "deadline_s": 120,
+                "deadline_s": _DEADLINE_S + self._links.patience_s,
             },
             "training": {"local_epochs": _LOCAL_EPOCHS, "codec": self._options.codec},
         }
 
-    def _gateway(self, name: str, sensor: dict[str, object], url: str) -> dict[str, object]:
+    def _gateway(self, name: str, sensor: dict[str, object]) -> dict[str, object]:
         return {
             "population": self._population,
             "gateway": name,
             "model": MODEL,
             "state_dir": str(self._options.out / name),
-            "broker": {"url": url},
+            "broker": self._links.broker(name),
             "sensor": [sensor],
             # Pendulum exercises are the ones that a patient should not do alone.
             "alert": {"classes": ["PEN"], "min_probability": 0.9},
@@ -197,7 +209,7 @@ class Demo:
         while not self._last.is_set():
             self._screen.gateways(self._observer.gateways)
             await asyncio.sleep(_REFRESH_S)
-        limit = time.monotonic() + _LAST_INSTALL_LIMIT_S
+        limit = time.monotonic() + _LAST_INSTALL_LIMIT_S + self._links.patience_s
         while time.monotonic() < limit and not self._all_installed():
             self._screen.gateways(self._observer.gateways)
             await asyncio.sleep(_REFRESH_S)
@@ -253,6 +265,11 @@ class Demo:
         say(f"  model    {spec.name}, {spec.parameters} parameters, int8-aware; {options.codec}")
         where = f"{broker.kind} on port {broker.port}" if broker else options.broker_url
         say(f"  broker   {where}")
+        if options.link is not None:
+            say(
+                f"  links    {options.link}, one for each gateway, x{options.link_speed:g}: "
+                f"{PROFILES[options.link].summary}"
+            )
         say(f"  files    {options.out}/  (logs, state; *.pid, if you want to kill -9 one)")
         say()
 
@@ -284,6 +301,12 @@ class Demo:
             f"on the wire (MQTT payloads): {last.uplink_bytes / 1024:.0f} KiB up, "
             f"{last.downlink_bytes / 1024:.0f} KiB down, all gateways together"
         )
+        if self._options.link is not None:
+            up, down = self._links.carried_bytes
+            say(
+                f"over the links ({self._options.link}; all bytes of TCP, sent again or lost too): "
+                f"{up / 1024:.0f} KiB up, {down / 1024:.0f} KiB down, {self._links.outages} outages"
+            )
         where = f"on {sum(map(bool, alerts))} of {len(alerts)} gateways"
         say(f"local alerts: {sum(alerts)}, {where}, and kept there")
         say(f"model: perfuse models inspect {self._options.out / 'model'}")
@@ -292,7 +315,16 @@ class Demo:
             say(f"report: {self._options.report}")
 
     def _report(self, int8: float) -> dict[str, Any]:
+        up, down = self._links.carried_bytes
+        linked = {
+            "profile": self._options.link,
+            "speed": self._options.link_speed,
+            "outages": self._links.outages,
+            "uplink_bytes": up,
+            "downlink_bytes": down,
+        }
         return {
+            "link": linked if self._options.link is not None else None,
             "dataset": "seglearn-watch",
             "model": MODEL,
             "parameters": self._artifact.spec.parameters,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 MBIT = 1e6
 KBIT = 1e3
+_SHARE_WAITED_FOR = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,30 @@ class LinkProfile:
                 return mean_up_s / (mean_up_s + mean_down_s)
             case None:
                 return 1.0
+
+    @property
+    def mean_outage_s(self) -> float:
+        """How long it is gone when it goes; 0 where it never does."""
+        match self.outages:
+            case PeriodicOutages(_, _, down_s):
+                return down_s
+            case RandomOutages(_, mean_down_s):
+                return mean_down_s
+            case None:
+                return 0.0
+
+    def min_gateways(self, gateways: int) -> int:
+        """Return for how many of its gateways a round should wait.
+
+        Three quarters of those that are there on average; all, where the link is never down.
+        """
+        if self.outages is None:
+            return gateways
+        return max(1, int(_SHARE_WAITED_FOR * self.up_share * gateways))
+
+    def min_reports(self, min_gateways: int) -> int:
+        """Return how many reports a round should need: half of those that it waited for, or all."""
+        return min_gateways if self.outages is None else max(1, min_gateways // 2)
 
 
 _PROFILES = (

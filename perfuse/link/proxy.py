@@ -90,6 +90,11 @@ class LinkProxy:
         return self._route.listen_port if self._server is None else _port_of(self._server)
 
     @property
+    def is_up(self) -> bool:
+        """Whether no outage is under way."""
+        return self._is_up.is_set()
+
+    @property
     def now_s(self) -> float:
         """The link's time: 0 when it was opened."""
         return (time.monotonic() - self._began) * self._speed

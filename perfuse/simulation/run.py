@@ -28,7 +28,6 @@ from perfuse.simulation.workforce import Workforce
 
 Row = dict[str, Any]
 _VIRTUAL_DEADLINE_S = 600.0
-_SHARE_WAITED_FOR = 0.75
 _WIRE_BYTES = (
     "MQTT packets that the gateways' links carried, sent again or lost on the way too; TCP, TLS "
     "and keepalive not counted. What is still under way when a round ends counts with the next"
@@ -173,13 +172,11 @@ def _settings(options: SimulationOptions, clients: int) -> AggregatorSettings:
 
 def _enough(link: LinkOptions | None, cohort: int, clients: int) -> tuple[int, int]:
     """Return how many gateways a round waits for, and how many reports it needs."""
-    share = 1.0 if link is None else PROFILES[link.profile].up_share
-    gateways = clients if share == 1 else max(1, int(_SHARE_WAITED_FOR * share * clients))
-    if link is not None and link.min_gateways:
-        gateways = min(link.min_gateways, clients)
-    reports = gateways if share == 1 else max(1, gateways // 2)
-    if link is not None and link.min_reports:
-        reports = link.min_reports
+    if link is None:
+        return clients, min(clients, cohort or clients)
+    profile = PROFILES[link.profile]
+    gateways = min(link.min_gateways or profile.min_gateways(clients), clients)
+    reports = link.min_reports or profile.min_reports(gateways)
     return gateways, min(reports, gateways, cohort or clients)
 
 

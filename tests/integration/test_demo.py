@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -80,6 +81,42 @@ def test_a_small_demo_runs_to_its_end_and_learns(tmp_path):
     assert all("sensor watch: frames=" in log for log in logs)
     assert "simulated Bluetooth adapter" in logs[1]
     assert leftovers(tmp_path) == []
+
+
+def test_a_demo_behind_links_that_go_without_a_word_learns_too(tmp_path):
+    report = tmp_path / "report.json"
+    # At 150 times real time a ward's tunnel goes after 4 s, for 2.4 s, and every 24 s again.
+    link = ("--link", "ward-vpn", "--link-speed", "150")
+    demo = start(tmp_path, "--rounds", "3", "--report", str(report), *link)
+    out, err = demo.communicate(timeout=180)
+    assert demo.returncode == ExitCode.OK, err
+    found = json.loads(report.read_text())
+    assert [row["version"] for row in found["rounds"]] == [0, 1, 2, 3]
+    assert found["rounds"][-1]["macro_f1"] > found["rounds"][0]["macro_f1"] + 0.1
+    link_report = found["link"]
+    assert link_report["profile"] == "ward-vpn"
+    assert link_report["outages"] >= 2
+    # The link carries MQTT's payloads and more: headers, and what was lost on the way.
+    assert link_report["uplink_bytes"] > found["rounds"][-1]["uplink_bytes"] > 0
+    assert "links    ward-vpn, one for each gateway, x150" in out
+    assert f"{link_report['outages']} outages" in out
+    assert re.search(r"gw-01\(serial\):\w+/v\d/(up|DOWN)\d+KiB", out)
+    assert leftovers(tmp_path) == []
+
+
+def test_a_link_that_does_not_exist_is_named(tmp_path):
+    demo = start(tmp_path, "--link", "5g")
+    _, err = demo.communicate(timeout=60)
+    assert demo.returncode == ExitCode.USAGE
+    assert "argument --link: '5g' is not one of wifi, 4g, 3g," in err
+
+
+def test_a_link_cannot_stand_before_a_broker_with_a_certificate(tmp_path):
+    demo = start(tmp_path, "--link", "3g", "--broker", "mqtts://broker.example.org")
+    _, err = demo.communicate(timeout=60)
+    assert demo.returncode == ExitCode.CONFIG
+    assert "--broker: with --link it is mqtt://" in err
+    assert "Traceback" not in err
 
 
 def test_ctrl_c_ends_every_process_in_order(tmp_path):
