@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PACKAGES := firmware_bridge edge_agent broker models perfuse
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-other-runtime check format nightly benchmarks clean
+.PHONY: help demo test test-other-runtime check soak format nightly benchmarks clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,10 @@ check: $(VENV)/.dev  ## lint, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+SOAK_SEEDS ?= 10000
+soak: $(VENV)/.dev  ## play 10,000 federations with faults in virtual time (SOAK_SEEDS=N for another number)
+	$(BIN)/perfuse soak --seeds $(SOAK_SEEDS) --processes $$(nproc)
 
 format: $(VENV)/.dev  ## let ruff write the code's layout
 	$(BIN)/ruff check --fix .

@@ -12,7 +12,7 @@ from importlib import import_module
 from perfuse.exit_codes import EXIT_CODE_HELP, ExitCode
 
 # In the order that a new user meets them.
-_COMMANDS = ("demo", "simulate", "agent", "aggregator", "models", "sensors", "link", "keys")
+_COMMANDS = ("demo", "simulate", "agent", "aggregator", "models", "sensors", "link", "soak", "keys")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,9 +5,8 @@ It acknowledges from memory, as Mosquitto does, and a crash takes it back to its
 
 from __future__ import annotations
 
-import copy
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from broker.protocol.loopback import matches
 from perfuse.link.timeline import Ending
@@ -25,6 +24,7 @@ from perfuse.virtual.packets import (
     UnsubscribePacket,
 )
 from perfuse.virtual.path import Connection
+from perfuse.virtual.subscribers import Subscribers, is_exact
 
 # Mosquitto's max_inflight_messages: sent to one client and not acknowledged yet.
 _WINDOW = 20
@@ -38,6 +38,15 @@ class _Session:
     waiting: deque[PublishPacket] = field(default_factory=deque)
     in_flight: dict[int, PublishPacket] = field(default_factory=dict)
     next_number: int = 1
+
+    def copy(self) -> _Session:
+        """Return what a snapshot writes; packets never change."""
+        return replace(
+            self,
+            filters=set(self.filters),
+            waiting=deque(self.waiting),
+            in_flight=dict(self.in_flight),
+        )
 
 
 @dataclass(slots=True)
@@ -54,6 +63,19 @@ class _Memory:
 
     sessions: dict[str, _Session] = field(default_factory=dict)
     retained: dict[str, bytes] = field(default_factory=dict)
+
+    def copy(self) -> _Memory:
+        """Return another one with the same in it."""
+        sessions = {client: session.copy() for client, session in self.sessions.items()}
+        return _Memory(sessions, dict(self.retained))
+
+    def subscribers(self) -> Subscribers:
+        """Return who has which filter."""
+        found = Subscribers()
+        for client, session in self.sessions.items():
+            for topic_filter in sorted(session.filters):
+                found.add(client, topic_filter)
+        return found
 
 
 class VirtualBroker:
@@ -74,6 +96,7 @@ class VirtualBroker:
         self._keepalive_s = keepalive_s
         self._memory = _Memory()
         self._saved = _Memory()
+        self._subscribers = Subscribers()
         self._here: dict[str, _Presence] = {}
         self._not_before: dict[tuple[str, str], float] = {}
         self.up = True
@@ -84,7 +107,7 @@ class VirtualBroker:
 
     def snapshot(self) -> None:
         """Write everything to disk, as Mosquitto's autosave does."""
-        self._saved = copy.deepcopy(self._memory)
+        self._saved = self._memory.copy()
 
     def crash(self, *, forgets: bool = True) -> None:
         """End at once; connections are reset, and with ``forgets`` memory is the last snapshot's.
@@ -98,7 +121,8 @@ class VirtualBroker:
             presence.connection.close()
             lost(Ending.RESET)
         if forgets:
-            self._memory = copy.deepcopy(self._saved)
+            self._memory = self._saved.copy()
+            self._subscribers = self._memory.subscribers()
 
     def restart(self) -> None:
         """Take connections again."""
@@ -140,7 +164,7 @@ class VirtualBroker:
                 self._subscribe(client, topic_filter)
             case UnsubscribePacket(topic_filter):
                 connection.down.send(AcknowledgePacket(2))
-                self._memory.sessions[client].filters.discard(topic_filter)
+                self._unsubscribe(client, topic_filter)
             case DisconnectPacket():
                 self._here.pop(client, None)
                 connection.close()
@@ -164,18 +188,24 @@ class VirtualBroker:
 
     def _subscribe(self, client: str, topic_filter: str) -> None:
         self._memory.sessions[client].filters.add(topic_filter)
-        for topic, payload in list(self._memory.retained.items()):
-            if matches(topic_filter, topic):
-                self._give(client, topic, payload)
+        self._subscribers.add(client, topic_filter)
+        retained = self._memory.retained
+        found = [topic_filter] if is_exact(topic_filter) else list(retained)
+        for topic in found:
+            if topic in retained and matches(topic_filter, topic):
+                self._give(client, topic, retained[topic])
+
+    def _unsubscribe(self, client: str, topic_filter: str) -> None:
+        self._memory.sessions[client].filters.discard(topic_filter)
+        self._subscribers.remove(client, topic_filter)
 
     def _route(self, topic: str, payload: bytes, *, retain: bool) -> None:
         if retain and payload:
             self._memory.retained[topic] = payload
         elif retain:
             self._memory.retained.pop(topic, None)
-        for client, session in self._memory.sessions.items():
-            if any(matches(pattern, topic) for pattern in session.filters):
-                self._give(client, topic, payload)
+        for client in self._subscribers.of(topic):
+            self._give(client, topic, payload)
 
     def _give(self, client: str, topic: str, payload: bytes) -> None:
         """Queue every copy for a client, not before what the topic has for it already."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
@@ -12,13 +12,12 @@ import numpy as np
 Call = Callable[[], None]
 
 
-@dataclass(order=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Event:
-    """Something that is due; compares by when, and then by its turn."""
+    """Something that is due."""
 
     at_s: float
-    turn: tuple[float, int]
-    call: Call | None = field(compare=False)
+    call: Call | None
 
     def cancel(self) -> None:
         """Let it not happen."""
@@ -35,15 +34,16 @@ class EventQueue:
 
     def __init__(self, ties: np.random.Generator | None = None) -> None:
         self._ties = ties
-        self._heap: list[Event] = []
+        # By when they are due, then by luck, then by who asked first; tuples compare fast.
+        self._heap: list[tuple[float, float, int, Event]] = []
         self._numbers = count()
         self.now_s = 0.0
 
     def at(self, at_s: float, call: Call) -> Event:
         """Have ``call`` made at a time, or now when that has passed; it can be cancelled."""
         luck = 0.0 if self._ties is None else float(self._ties.random())
-        event = Event(max(at_s, self.now_s), (luck, next(self._numbers)), call)
-        heapq.heappush(self._heap, event)
+        event = Event(max(at_s, self.now_s), call)
+        heapq.heappush(self._heap, (event.at_s, luck, next(self._numbers), event))
         return event
 
     def after(self, wait_s: float, call: Call) -> Event:
@@ -53,7 +53,7 @@ class EventQueue:
     def step(self) -> bool:
         """Make the next call; ``False`` when there is none."""
         while self._heap:
-            event = heapq.heappop(self._heap)
+            event = heapq.heappop(self._heap)[-1]
             if event.call is not None:
                 self.now_s = event.at_s
                 event.call()
@@ -67,9 +67,9 @@ class EventQueue:
         self.now_s = max(self.now_s, at_s)
 
     def _next_s(self) -> float:
-        while self._heap and self._heap[0].call is None:
+        while self._heap and self._heap[0][-1].call is None:
             heapq.heappop(self._heap)
-        return self._heap[0].at_s if self._heap else float("inf")
+        return self._heap[0][0] if self._heap else float("inf")
 
 
 @dataclass(slots=True)
