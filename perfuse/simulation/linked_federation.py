@@ -22,9 +22,10 @@ from edge_agent.effects import Identity
 from edge_agent.journal import Journal
 from models.normalisation import Normalisation
 from perfuse.link.profiles import LinkProfile
+from perfuse.simulation.aggregator_party import AggregatorParty
 from perfuse.simulation.federation import RoundEnd, SimulationError
+from perfuse.simulation.gateway_party import GatewayParty
 from perfuse.simulation.labour import Labour
-from perfuse.simulation.parties import AggregatorParty, GatewayParty
 from perfuse.virtual.broker import VirtualBroker
 from perfuse.virtual.event_queue import EventQueue, PartyClock
 from perfuse.virtual.faults import Faults

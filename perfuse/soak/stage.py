@@ -21,9 +21,11 @@ from edge_agent.trainer import Summed, Trained
 from models.normalisation import Normalisation
 from perfuse.link.profiles import PROFILES
 from perfuse.link.timeline import Ending
+from perfuse.simulation.aggregator_party import AggregatorParty
+from perfuse.simulation.gateway_party import GatewayParty
 from perfuse.simulation.identities import signer_of
 from perfuse.simulation.labour import Labour
-from perfuse.simulation.parties import AggregatorParty, GatewayParty, Surroundings
+from perfuse.simulation.party import Surroundings
 from perfuse.simulation.workforce import Job, Result
 from perfuse.soak.ledger import Ledger
 from perfuse.soak.quick_signer import QuickSigner

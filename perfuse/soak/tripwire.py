@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from perfuse.link.timeline import Ending
-from perfuse.simulation.parties import Killed
+from perfuse.simulation.party import Killed
 
 
 class Tripwire:
