@@ -31,12 +31,14 @@ class NatsCluster:
 
     Args:
         directory: for configurations, logs and JetStream's files.
+        ack_wait_s: what was not acknowledged after so long is sent again.
     """
 
     kind = _KIND
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, ack_wait_s: int = 30) -> None:
         self._directory = directory
+        self._ack_wait_s = ack_wait_s
         # A letter first: in nats-server's configuration what begins with a digit is a number.
         self._password = f"p{secrets.token_hex(16)}"
         ports = {free_port(_HOST) for _ in range(3 * NODES)}
@@ -103,6 +105,7 @@ class NatsCluster:
                 mqtt_port=self._mqtt[index],
                 directory=store,
                 routes=routes,
+                ack_wait=f"{self._ack_wait_s}s",
             )
         )
         env = os.environ | {"PERFUSE_NATS_PASSWORD": self._password}

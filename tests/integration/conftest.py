@@ -164,7 +164,7 @@ def cluster(tmp_path):
 def _cluster(tmp_path):
     if found_program("nats-server") is None:
         pytest.skip("nats-server is not installed")
-    return NatsCluster(tmp_path / "cluster")
+    return NatsCluster(tmp_path / "cluster", ack_wait_s=5)
 
 
 def _running(broker):

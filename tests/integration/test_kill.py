@@ -43,7 +43,7 @@ def test_a_node_of_the_cluster_is_killed_in_the_middle_of_a_round(tmp_path, clus
                 rounds=ROUNDS,
                 min_gateways=len(GATEWAYS),
                 min_reports=len(GATEWAYS),
-                # What the node had under way comes again after its ack_wait of 30 s.
+                # What the node had under way comes again after its ack_wait.
                 deadline_s=300,
             )
             await fed.until(lambda seen: _training(seen, "gw-1", 0))
