@@ -36,6 +36,8 @@ from edge_agent.effects import (
     StartWork,
     StopWork,
 )
+from edge_agent.eligibility import UNKNOWN_LINK, Obstacle
+from edge_agent.eligibility import Reason as Obstructed
 from edge_agent.eligibility_watch import EligibilityWatch
 from edge_agent.errors import StorageError, TrainingError
 from edge_agent.examples import ExampleStore, HoldBack, truth_of
@@ -106,6 +108,8 @@ class Agent:
             settings.tier,
             touched_by_mode(artifact.spec),
             Layout.of(artifact.spec.layout),
+            settings.link.kind or UNKNOWN_LINK,
+            settings.link.quiet,
         )
         signer = Ed25519Signer(load_or_make_seed(self._state / KEY_FILE))
         owner = f"{settings.population}/{settings.gateway}"
@@ -125,7 +129,8 @@ class Agent:
             self._alerts = opened.enter_context(closing(AlertLog(self._state / "alerts.sqlite")))
             self._storages = opened.pop_all()
         kept = (self._state / "examples.sqlite").stat().st_mtime if len(self._examples) else 0.0
-        self._watch = EligibilityWatch(settings.eligibility, machine or Machine(), kept)
+        self._machine = machine or Machine()
+        self._watch = EligibilityWatch(settings.eligibility, self._machine, kept)
         configured = settings.aggregator_key
         self._participant = Participant(
             identity,
@@ -133,6 +138,7 @@ class Agent:
             signer,
             os.urandom(8),
             bytes.fromhex(configured) if configured else None,
+            settings.link.daily_budget_bytes,
         )
         self._inference = Inference(artifact)
         self._deployment = Deployment(
@@ -152,6 +158,7 @@ class Agent:
         self._censuses: list[Census] = []
         self._trouble = ""
         self._try_again_at = 0.0
+        self._obstacles: tuple[Obstacle, ...] = ()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set.
@@ -192,6 +199,7 @@ class Agent:
             self._deployment.close()
             self._say_censuses()
             await self._say_goodbye()
+            self._close_budget()
             self._storages.close()
 
     def annotate(self, annotation: Annotation) -> int:
@@ -335,7 +343,7 @@ class Agent:
             await asyncio.sleep(_TICK_S)
             if number % _TICKS_PER_CENSUS == 0:
                 self._say_censuses()
-            if number % _TICKS_PER_LOOK == 0:
+            if number % _TICKS_PER_LOOK == 0 or self._budget_turned():
                 self._look_around()
             if self._changed.is_set():
                 self._changed.clear()
@@ -355,8 +363,23 @@ class Agent:
             examples=self._trainable(),
             training=self._participant.state is GatewayState.TRAINING,
             windows=[census.windows for census in self._censuses],
+            budget_left_bytes=self._participant.budget.left(now),
         )
+        self._obstacles = found
         self._core(self._participant.judged, found, now)
+        if not self._settings.link.kind:
+            self._core(self._participant.linked, self._machine.link() or UNKNOWN_LINK, now)
+
+    def _budget_turned(self) -> bool:
+        """Whether today's bytes are spent, or are no longer, since the last look around."""
+        spent = self._participant.budget.left(steady_unix_s()) == 0
+        return spent is not any(found.reason is Obstructed.BUDGET for found in self._obstacles)
+
+    def _close_budget(self) -> None:
+        try:
+            self._participant.budget.close()
+        except StorageError as error:
+            _LOG.warning("today's bytes are counted a block too many: %s", error)
 
     def _count_examples(self) -> None:
         self._core(self._participant.examples, self._trainable(), steady_unix_s())

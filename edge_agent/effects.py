@@ -103,6 +103,8 @@ class Identity:
         tier: what its machine can do; a plan says in which mode such gateways train.
         touched: the modes beside full that the artifact has, and what they change.
         layout: of the parameter vector; ``None``: one block.
+        link: class of its link, until it is told another.
+        quiet: whether its presence says only what the aggregator needs.
     """
 
     population: str
@@ -113,6 +115,8 @@ class Identity:
     tier: str = Mode.FULL
     touched: Mapping[str, Coordinates] = field(default_factory=dict)
     layout: Layout | None = None
+    link: str = "other"
+    quiet: bool = False
 
     def shared(self, seed: int, mode: str = Mode.FULL) -> Shared:
         """Return what codecs know of an update of the plan with this seed, trained in this mode."""

@@ -8,7 +8,8 @@ from enum import StrEnum
 
 from broker.settings import SettingError, require_range
 
-LINK_KINDS = ("ethernet", "wifi", "cellular", "other")
+UNKNOWN_LINK = "other"
+LINK_KINDS = ("ethernet", "wifi", "cellular", UNKNOWN_LINK)
 
 
 class Reason(StrEnum):

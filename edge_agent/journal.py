@@ -120,6 +120,16 @@ class Journal:
                 self._set(name, value)
         return True
 
+    def day_spent(self) -> tuple[int, int]:
+        """Return the day that bytes were counted last in, since 1970, and how many they are."""
+        day, _, spent = str(self._get("day-spent") or "0:0").partition(":")
+        return int(day), int(spent)
+
+    def keep_day_spent(self, day: int, spent: int) -> None:
+        """Write how many bytes a day has cost."""
+        with writing(self._path, self._db):
+            self._set("day-spent", f"{day}:{spent}")
+
     def aggregator_key(self) -> bytes | None:
         """Return the aggregator's public key that was pinned."""
         found = self._get("aggregator-key")

@@ -26,6 +26,7 @@ from broker.protocol.messages import (
 from broker.protocol.signing import Signer
 from broker.protocol.topics import Topics
 from edge_agent.clock import ClockOffset
+from edge_agent.daily_budget import DailyBudget, message_bytes
 from edge_agent.download import Download
 from edge_agent.effects import Effect, Identity, Install, Note
 from edge_agent.eligibility import OF_THE_LINK, OF_TRAINING, Obstacle
@@ -49,6 +50,7 @@ class Participant:
         signer: of its own key.
         session: 8 bytes drawn for this run of the process.
         aggregator_key: the aggregator's public key; pinned on first use when ``None``.
+        daily_budget_bytes: that may be exchanged in a UTC day; 0 is no limit.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Participant:
         signer: Signer,
         session: bytes,
         aggregator_key: bytes | None = None,
+        daily_budget_bytes: int = 0,
     ) -> None:
         self._identity = identity
         self._journal = journal
@@ -79,6 +82,7 @@ class Participant:
         self._told = False
         self._examples = 0
         self._obstacles: tuple[Obstacle, ...] = ()
+        self.budget = DailyBudget(journal, daily_budget_bytes)
         self.received_bytes = 0
         self.sent_bytes = 0
 
@@ -138,6 +142,7 @@ class Participant:
     def receive(self, topic: str, payload: bytes, now: float) -> list[Effect]:
         """Take one message; what is malformed is dropped whole and noted."""
         self.received_bytes += len(payload)
+        self.budget.spend(message_bytes(topic, payload), now)
         try:
             self._dispatch(topic, payload, now)
         except RemoteProtocolError as error:
@@ -175,6 +180,11 @@ class Participant:
         elif self._exchanging and not could_exchange:
             self._effects += self._outbox.resume(now, link=True)
             self._effects += self._download.ask(now, link=True)
+        return self._settle(now)
+
+    def linked(self, link: str, now: float) -> list[Effect]:
+        """Say of which class the link is."""
+        self._work.link = link
         return self._settle(now)
 
     def inferring(self, version: int | None, now: float) -> list[Effect]:
@@ -290,9 +300,18 @@ class Participant:
         if self._connected:
             reasons = tuple(str(obstacle.reason) for obstacle in self._obstacles)
             condition = Condition(
-                self.state, self._examples, self.version, reasons, self._shelf.version
+                self.state,
+                self._examples,
+                self.version,
+                reasons,
+                self._shelf.version,
+                self._work.link,
+                self.budget.spent(now),
             )
             self._effects += self._presence.news(condition, self._traffic, now, self._clock)
+        sent = [e for e in self._effects if isinstance(e, Publish)]
+        if sent:
+            self.budget.spend(sum(message_bytes(e.topic, e.payload) for e in sent), now)
         return self._take()
 
     def _seek_model(self) -> None:

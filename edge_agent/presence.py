@@ -13,6 +13,8 @@ from edge_agent.clock import ClockOffset
 from edge_agent.effects import Identity
 
 _HEARTBEAT_S = 30.0
+_QUIET_HEARTBEAT_S = 900.0
+_IDLE = frozenset({GatewayState.OFFLINE, GatewayState.COLLECTING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Condition:
         version: that it infers with.
         obstacles: reasons for which it takes no part.
         held: newest version that it has.
+        link: class of its link.
+        spent_bytes: over it today; never news.
     """
 
     state: GatewayState
@@ -32,6 +36,8 @@ class Condition:
     version: int | None
     obstacles: tuple[str, ...] = ()
     held: int | None = None
+    link: str = "other"
+    spent_bytes: int = 0
 
 
 class Presence:
@@ -62,7 +68,8 @@ class Presence:
         if not self._worth(condition):
             return []
         self._said = condition
-        self._heartbeat_at = now + _HEARTBEAT_S
+        quiet = self._identity.quiet
+        self._heartbeat_at = now + (_QUIET_HEARTBEAT_S if quiet else _HEARTBEAT_S)
         return [self.message(condition, traffic, clock.say(now))]
 
     def message(
@@ -82,12 +89,24 @@ class Presence:
             condition.obstacles,
             condition.held,
             unix_s,
+            condition.link,
+            condition.spent_bytes,
         )
         return Publish(self._topic, sealed.seal(message, self._topic, self._signer), retain=True)
 
     def _worth(self, now: Condition) -> bool:
         """Whether a condition is news: not one more example, but a tenth more is."""
         said = self._said
-        if said is None or replace(now, examples=said.examples) != said:
+        if said is None:
+            return True
+        if self._news_of(replace(now, examples=said.examples)) != self._news_of(said):
             return True
         return now.examples >= 1.1 * said.examples + 1 or now.examples < said.examples
+
+    def _news_of(self, condition: Condition) -> Condition:
+        """What of a condition is worth a message; of a quiet gateway, what it is asked by."""
+        if not self._identity.quiet:
+            return replace(condition, spent_bytes=0)
+        idle = condition.state in _IDLE
+        state = condition.state if idle else GatewayState.READY
+        return replace(condition, state=state, version=None, held=None, spent_bytes=0)

@@ -9,6 +9,7 @@ from broker.protocol.messages import MAX_CHUNK_BYTES
 from broker.settings import BrokerSettings, SettingError, require_range, require_topic_name
 from edge_agent.check_settings import CheckSettings
 from edge_agent.eligibility import EligibilitySettings
+from edge_agent.link_settings import LinkSettings
 from edge_agent.quality_settings import QualitySettings
 from edge_agent.sensor_settings import SensorSettings
 
@@ -89,6 +90,7 @@ class AgentSettings:
     quality: QualitySettings = field(default_factory=QualitySettings)
     alert: AlertSettings = field(default_factory=AlertSettings)
     eligibility: EligibilitySettings = field(default_factory=EligibilitySettings)
+    link: LinkSettings = field(default_factory=LinkSettings)
     check: CheckSettings = field(default_factory=CheckSettings)
     aggregator_key: str = ""
     tier: str = "full"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 from broker.protocol import sealed, wire
 from broker.protocol.effects import Publish
-from broker.protocol.messages import UpdateOffer, Want
+from broker.protocol.messages import MAX_INLINE_BYTES, UpdateOffer, Want
 from broker.protocol.signing import Signer
 from broker.protocol.topics import Topics
 from broker.protocol.transfer import cut, indexes_of
@@ -20,7 +21,8 @@ _LAST_RETRY_S = 300.0
 class Upload:
     """Offers an update, sends what the aggregator says is missing, and offers again in silence.
 
-    Nothing is sent before it was asked for, so that no byte goes twice.
+    A small payload goes with the offer: to be asked for it would cost more than to send it twice.
+    Nothing else is sent before it was asked for, so that no byte goes twice.
     """
 
     def __init__(self, topics: Topics, signer: Signer, offer: UpdateOffer, payload: bytes) -> None:
@@ -37,7 +39,9 @@ class Upload:
         """Offer the update, at the start and whenever the link or the aggregator is back."""
         self._retry_at = now + self._wait_s
         topic = self._topics.offer(self.offer.update.gateway)
-        return [Publish(topic, sealed.seal(self.offer, topic, self._signer))]
+        small = len(self._payload) <= MAX_INLINE_BYTES
+        offer = replace(self.offer, inline=self._payload) if small else self.offer
+        return [Publish(topic, sealed.seal(offer, topic, self._signer))]
 
     def postpone(self, now: float, seconds: float) -> None:
         """Send nothing before ``seconds`` have passed, and offer again then."""

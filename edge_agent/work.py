@@ -31,7 +31,11 @@ _SHARE_FOR_WORK = 0.9
 
 
 class PlanWork:
-    """Takes plans that ask this gateway, and turns what was worked into journalled updates."""
+    """Takes plans that ask this gateway, and turns what was worked into journalled updates.
+
+    Attributes:
+        link: class of the link, by which a plan names the codec.
+    """
 
     def __init__(self, identity: Identity, journal: Journal, shelf: ModelShelf) -> None:
         self._identity = identity
@@ -42,6 +46,7 @@ class PlanWork:
         self._working: str | None = None
         self._held = False
         self._finish_at = math.inf
+        self.link = identity.link
 
     @property
     def working(self) -> bool:
@@ -189,7 +194,7 @@ class PlanWork:
         if isinstance(result, Trained):
             shared = self._identity.shared(plan.seed, self._mode(plan))
             residual, notes = self._residual(plan, shared.layout.parameters)
-            compressed = codec(plan.codec).compress(
+            compressed = codec(self._codec(plan)).compress(
                 self._sent(plan, result.delta),
                 shared,
                 np.random.default_rng((*self._seed(plan), 1)),
@@ -203,7 +208,7 @@ class PlanWork:
         sequence = self._journal.next_counter("sequence")
         offer = UpdateOffer(
             UpdateId(plan.plan, plan.version, self._identity.gateway, sequence),
-            plan.codec,
+            self._codec(plan),
             result.num_examples,
             loss,
             refer(payload, self._identity.chunk_bytes),
@@ -215,13 +220,16 @@ class PlanWork:
 
     def _residual(self, plan: Plan, size: int) -> tuple[NDArray[np.float32] | None, list[Note]]:
         """Return what earlier updates left out, float32[size]; what is of no use is forgotten."""
-        if codec(plan.codec).chain.residual:
+        if codec(self._codec(plan)).chain.residual:
             residual = self._journal.residual(size)
             if residual is not None:
                 return residual, []
         if self._journal.discard_residual():
             return None, [Note(f"the residual is discarded: plan {plan.plan} cannot use it")]
         return None, []
+
+    def _codec(self, plan: Plan) -> str:
+        return plan.codec_of(self.link)
 
     def _mode(self, plan: Plan) -> Mode:
         """What to train; all where the artifact has no such mode, for it would be the same."""
@@ -246,7 +254,8 @@ def _codec_refusal(plan: Plan) -> str:
         known = plan.codec == STATISTICS_CODEC
         return "" if known else f"codec {plan.codec!r} does not write sums"
     try:
-        codec(plan.codec)
+        for text in plan.codecs:  # any of them, for the link may change meanwhile
+            codec(text)
     except LocalProtocolError as error:
         return str(error)
     return ""

@@ -48,9 +48,10 @@ def refusal(plan: Plan, offer: UpdateOffer, limits: Limits) -> Refusal | None:
             RejectReason.WRONG_BASE,
             f"base version {offer.update.version}, the plan says {plan.version}",
         )
-    if offer.codec != plan.codec:
+    if offer.codec not in plan.codecs:
+        allowed = " or ".join(repr(text) for text in plan.codecs)
         return Refusal(
-            RejectReason.WRONG_CODEC, f"codec {offer.codec!r}, the plan says {plan.codec!r}"
+            RejectReason.WRONG_CODEC, f"codec {offer.codec!r}, the plan says {allowed}"[:256]
         )
     if offer.num_examples < plan.min_examples:
         return Refusal(

@@ -47,6 +47,19 @@ class Intake:
         bitmap = bitmap_of(missing, offer.payload.chunks)
         return Want(offer.update, offer.payload.digest, bitmap)
 
+    def whole(self, offer: UpdateOffer) -> bytes | None:
+        """Return the payload that an offer brings along; ``None`` when it comes as chunks.
+
+        Raises:
+            RemoteProtocolError: it is not the payload that the offer promises.
+        """
+        if not offer.inline:
+            return None
+        payload = join(offer.payload, [offer.inline])
+        self._offers.pop(offer.update.gateway, None)
+        self._heard.pop(offer.update.gateway, None)
+        return payload
+
     def take(self, gateway: str, chunk: Chunk, now: float = 0.0) -> UpdateOffer | None:
         """Write a chunk of an offered upload; returns the offer once every chunk is there.
 

@@ -83,4 +83,5 @@ class Planner:
             deadline_unix_s=now + settings.rounds.deadline_s,
             seed=(settings.seed * 1_000_003 + number) % 2**63,
             staleness_cap=settings.rounds.staleness_cap,
+            links=() if version is None else training.link_codecs(),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from broker.aggregator import admission
 from broker.aggregator.events import UpdateAccepted, UpdateRefused
 from broker.aggregator.intake import Intake
@@ -149,11 +151,13 @@ class Reception:
         self, offer: UpdateOffer, plan: Plan, open_round: OpenRound, now: float
     ) -> list[Effect]:
         """Ask for what is missing of an upload, or fold it when nothing is."""
-        want = self._intake.offered(offer, now)
-        if want is not None:
-            return [self._sealed(offer.update.gateway, want)]
         try:
-            payload = self._intake.assemble(offer)
+            payload = self._intake.whole(offer)
+            if payload is None:
+                if (want := self._intake.offered(offer, now)) is not None:
+                    return [self._sealed(offer.update.gateway, want)]
+                payload = self._intake.assemble(offer)
+            offer = replace(offer, inline=b"")  # it is kept once, as the payload
             update = open_round.decode(offer, payload, admission.seed_of(plan, offer.update.plan))
         except RemoteProtocolError as error:
             return self._reject(offer, RejectReason.MALFORMED, str(error)[:256])

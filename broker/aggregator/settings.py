@@ -10,7 +10,9 @@ from broker.protocol.errors import LocalProtocolError
 from broker.protocol.messages import (
     MAX_CHUNK_BYTES,
     MAX_COHORT,
+    MAX_LINKS,
     MAX_TIERS,
+    LinkCodec,
     Mode,
     TierMode,
     TrainingPlan,
@@ -102,6 +104,23 @@ class TierSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkCodecSettings:
+    """Gateways behind a class of link, and the codec of their updates.
+
+    Attributes:
+        link: as the gateways' own settings name it (``link.kind``), or as their machines tell it.
+        codec: a chain as in docs/compression.md.
+    """
+
+    link: str
+    codec: str
+
+    def __post_init__(self) -> None:
+        require_topic_name("training.links.link", self.link)
+        _require_codec("training.links.codec", self.codec)
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingSettings:
     """What a plan asks of local training: epochs over the examples, SGD with momentum.
 
@@ -120,6 +139,7 @@ class TrainingSettings:
             :mod:`broker.aggregator.server_momentum`.
         codec: of the updates; see :mod:`broker.protocol.compression`.
         tiers: what gateways of which tier train; a tier that is not there trains all.
+        links: codecs of gateways behind some classes of links; ``codec`` is for all others.
     """
 
     local_epochs: int = 1
@@ -136,6 +156,7 @@ class TrainingSettings:
         TierSettings("head", Mode.HEAD),
         TierSettings("sparse", Mode.SPARSE),
     )
+    links: tuple[LinkCodecSettings, ...] = ()
 
     def __post_init__(self) -> None:
         require_range("training.local_epochs", self.local_epochs, 1, 10_000)
@@ -153,10 +174,15 @@ class TrainingSettings:
             raise SettingError("training.tiers", "a tier is named twice")
         if len(self.tiers) > MAX_TIERS:
             raise SettingError("training.tiers", f"{len(self.tiers)}, at most {MAX_TIERS}")
-        try:
-            codec(self.codec)
-        except LocalProtocolError as error:
-            raise SettingError("training.codec", str(error)) from error
+        if len({found.link for found in self.links}) != len(self.links):
+            raise SettingError("training.links", "a class of link is named twice")
+        if len(self.links) > MAX_LINKS:
+            raise SettingError("training.links", f"{len(self.links)}, at most {MAX_LINKS}")
+        _require_codec("training.codec", self.codec)
+
+    def link_codecs(self) -> tuple[LinkCodec, ...]:
+        """Return which codec a plan names for which class of link."""
+        return tuple(LinkCodec(found.link, found.codec) for found in self.links)
 
     def plan(self, done: int, rounds: int) -> TrainingPlan:
         """Return what gateways are told in a round after ``done`` of ``rounds``."""
@@ -244,3 +270,10 @@ class ServiceSettings:
         return AggregatorSettings(
             self.population, self.rounds, self.training, self.chunk_bytes, self.seed
         )
+
+
+def _require_codec(key: str, text: str) -> None:
+    try:
+        codec(text)
+    except LocalProtocolError as error:
+        raise SettingError(key, str(error)) from error

@@ -23,6 +23,9 @@ MAX_PARAMETERS = 16_000_000
 MAX_CHUNK_BYTES = 128 * 1024 - 256
 MAX_BLOB_BYTES = 4 * MAX_PARAMETERS + 65_536
 MAX_TIERS = 16
+MAX_LINKS = 16
+# Of a payload that travels in its offer: with the envelope it fits an Ethernet frame.
+MAX_INLINE_BYTES = 1024
 MAX_CHANNELS = 1024
 # The largest blob in chunks of 1 KiB. Who cuts finer would make us count pieces, not bytes.
 MAX_CHUNKS = 65_536
@@ -163,6 +166,14 @@ class TrainingPlan:
         return next((found.mode for found in self.modes if found.tier == tier), Mode.FULL)
 
 
+@dataclass(frozen=True, slots=True)
+class LinkCodec:
+    """Gateways behind a link of this class use this codec."""
+
+    link: Name
+    codec: Name
+
+
 @message_type("plan")
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -175,6 +186,7 @@ class Plan:
         version: model version to start from; its parameters are in ``model``.
         model: blob of the base model; ``None`` for a statistics plan.
         cohort: the gateways that are asked.
+        codec: of the updates, unless ``links`` has another for the gateway's class of link.
         min_examples: a gateway with fewer declines.
         deadline_unix_s: the round ends no later.
         seed: of everything random that the plan causes.
@@ -195,6 +207,16 @@ class Plan:
     deadline_unix_s: UnixSeconds
     seed: Annotated[int, Bound(0, 2**63 - 1)]
     staleness_cap: Annotated[int, Bound(0, 1000)] = 0
+    links: Annotated[tuple[LinkCodec, ...], Bound(0, MAX_LINKS)] = ()
+
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        """Every codec that an update may have."""
+        return self.codec, *(found.codec for found in self.links)
+
+    def codec_of(self, link: str) -> str:
+        """The codec of gateways behind a link of this class."""
+        return next((found.codec for found in self.links if found.link == link), self.codec)
 
     def __post_init__(self) -> None:
         if (self.kind is PlanKind.TRAIN) != (self.model is not None):
@@ -255,6 +277,8 @@ class GatewayPresence:
         held: the newest version that it has; above ``version`` while that is checked, and for good
             where the check failed.
         unix_s: when it said so, as far as it knows; 0 in a will.
+        link: class of its link, by which a plan may name its codec.
+        spent_bytes: over the link since midnight UTC, both ways, as its daily budget counts them.
     """
 
     gateway: Name
@@ -270,6 +294,8 @@ class GatewayPresence:
     obstacles: Annotated[tuple[Name, ...], Bound(0, MAX_OBSTACLES)] = ()
     held: Counter | None = None
     unix_s: UnixSeconds = 0.0
+    link: Name = "other"
+    spent_bytes: Counter = 0
 
 
 @message_type("aggregator-presence")
@@ -312,6 +338,7 @@ class UpdateOffer:
     Attributes:
         mode: what was trained; the payload holds only the coordinates that it touches.
         share: of the local steps that the plan asked for, those that were taken.
+        inline: the payload itself where it is small, so that the offer is all that is sent.
     """
 
     update: UpdateId
@@ -321,6 +348,7 @@ class UpdateOffer:
     payload: BlobReference
     mode: Mode = Mode.FULL
     share: Annotated[float, Bound(1e-6, 1)] = 1.0
+    inline: Annotated[bytes, Bound(0, MAX_INLINE_BYTES)] = b""
 
 
 @message_type("want")

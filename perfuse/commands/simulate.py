@@ -110,6 +110,20 @@ def add_parser(commands: Commands) -> None:
         metavar="TIER=SHARE,..",
         help="weaker gateways, such as head=0.5: half of them train the last layer alone",
     )
+    add(
+        "--link-codec",
+        type=_link_codec,
+        action="append",
+        default=[],
+        metavar="CLASS:SHARE:CODEC",
+        help="so many gateways are behind links of a class that has a codec of its own, such as "
+        "4g:0.5:residual|topk=0.01|sign|golomb; may be given again",
+    )
+    add(
+        "--quiet",
+        action="store_true",
+        help="gateways say only what the aggregator needs, as with link.quiet",
+    )
     add("--seed", type=whole(0, 2**40), default=0, metavar="S", help="(%(default)s)")
     add(
         "--processes",
@@ -171,11 +185,13 @@ def _add_link(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the simulation and print a line for each round."""
-    from broker.aggregator.settings import TrainingSettings
+    from broker.aggregator.settings import LinkCodecSettings, TrainingSettings
     from broker.protocol.compression import DEFAULT_CODEC
     from perfuse.simulation.run import LinkOptions, SimulationOptions, simulate, write_report
 
+    links = tuple(LinkCodecSettings(name, text) for name, _, text in options.link_codec)
     training = TrainingSettings(
+        links=links,
         local_epochs=options.local_epochs,
         learning_rate=options.learning_rate,
         schedule=options.schedule,
@@ -213,6 +229,8 @@ def run(options: argparse.Namespace) -> int:
             with_baselines=options.baselines,
             tiers=options.tiers,
             link=link,
+            links=tuple((name, share) for name, share, _ in options.link_codec),
+            quiet=options.quiet,
         ),
         _say_row,
     )
@@ -247,6 +265,19 @@ def _tiers(text: str) -> tuple[tuple[str, float], ...]:
     if not all(tier and 0 < share <= 1 for tier, share in found) or sum(s for _, s in found) > 1:
         raise argparse.ArgumentTypeError(f"{text!r}: shares are above 0 and together at most 1")
     return tuple(found)
+
+
+def _link_codec(text: str) -> tuple[str, float, str]:
+    """ "4g:0.5:q4" -> class of link, share of the gateways, codec."""
+    name, _, rest = text.partition(":")
+    share, _, codec = rest.partition(":")
+    try:
+        found = float(share)
+    except ValueError:
+        found = 0.0
+    if not name or not codec or not 0 < found <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like 4g:0.5:q4, a share above 0 to 1")
+    return name, found, codec
 
 
 def _figures(score: dict[str, Any]) -> str:

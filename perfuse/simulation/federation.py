@@ -20,6 +20,7 @@ from broker.protocol.messages import Mode
 from broker.protocol.model_blob import unpack_model
 from edge_agent.effects import Effect as GatewayEffect
 from edge_agent.effects import Identity, StartWork
+from edge_agent.eligibility import UNKNOWN_LINK
 from edge_agent.journal import Journal
 from edge_agent.participant import Participant
 from models.normalisation import Normalisation
@@ -63,6 +64,8 @@ class Federation:
         counts: gateway -> how many examples it has.
         perform: does jobs; results in the order of the jobs.
         tiers: gateway -> capability tier; who is not there can train all.
+        links: gateway -> class of its link.
+        quiet: whether gateways say only what the aggregator needs.
     """
 
     def __init__(
@@ -72,8 +75,12 @@ class Federation:
         counts: dict[str, int],
         perform: Callable[[list[Job]], list[Result | None]],
         tiers: Mapping[str, str] | None = None,
+        links: Mapping[str, str] | None = None,
+        quiet: bool = False,
     ) -> None:
         self._tiers = tiers or {}
+        self._links = links or {}
+        self._quiet = quiet
         self._settings = settings
         self._task = task
         self._counts = counts
@@ -146,6 +153,8 @@ class Federation:
             self._tiers.get(name, Mode.FULL),
             self._task.touched,
             self._task.layout,
+            self._links.get(name, UNKNOWN_LINK),
+            self._quiet,
         )
         owner = f"{self._settings.population}/{name}"
         journal = Journal(":memory:", owner, self._task.artifact)

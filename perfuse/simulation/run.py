@@ -72,6 +72,10 @@ class SimulationOptions:
     link: LinkOptions | None = None
     tiers: tuple[tuple[str, float], ...] = ()
     """Capability tiers, and what share of the clients each has; the rest can train all."""
+    links: tuple[tuple[str, float], ...] = ()
+    """Classes of links, and what share of the clients is behind each."""
+    quiet: bool = False
+    """Whether gateways say only what the aggregator needs."""
 
 
 def simulate(options: SimulationOptions, said: Callable[[Row], None]) -> dict[str, Any]:
@@ -150,8 +154,11 @@ def _federation(
     settings, task, counts = _settings(options, clients), task_of(artifact), workforce.counts()
     link = options.link
     if link is None:
-        tiers = _tiers(options, sorted(counts))
-        return Federation(settings, task, counts, workforce.perform, tiers)
+        names = sorted(counts)
+        tiers = _shared_out(options.tiers, names, (options.seed, 1))
+        links = _shared_out(options.links, names, (options.seed, 2))
+        perform = workforce.perform
+        return Federation(settings, task, counts, perform, tiers, links, options.quiet)
     labour = Labour(workforce.perform, artifact.spec.batch_size, link.step_ms)
     return LinkedFederation(settings, task, counts, labour, PROFILES[link.profile], options.seed)
 
@@ -186,13 +193,15 @@ def _link_report(options: SimulationOptions, link: LinkOptions, clients: int) ->
     return asdict(link) | chosen | {"seed": options.seed, "wire_bytes": _WIRE_BYTES}
 
 
-def _tiers(options: SimulationOptions, clients: list[str]) -> dict[str, str]:
-    """Client -> tier, drawn with the seed."""
-    order = np.random.default_rng((options.seed, 1)).permutation(clients).tolist()
+def _shared_out(
+    shares: tuple[tuple[str, float], ...], clients: list[str], seed: tuple[int, int]
+) -> dict[str, str]:
+    """Client -> tier or class of link, drawn with the seed."""
+    order = np.random.default_rng(seed).permutation(clients).tolist()
     found: dict[str, str] = {}
-    for tier, share in options.tiers:
+    for name, share in shares:
         count = round(share * len(clients))
-        found |= dict.fromkeys(order[:count], tier)
+        found |= dict.fromkeys(order[:count], name)
         order = order[count:]
     return found
 

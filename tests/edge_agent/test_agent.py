@@ -26,6 +26,7 @@ from edge_agent.errors import StorageError
 from edge_agent.examples import ExampleStore
 from edge_agent.journal import Journal
 from edge_agent.labels import Annotation
+from edge_agent.link_settings import LinkSettings
 from edge_agent.settings import AgentSettings, AlertSettings
 from firmware_bridge.recording import RecordedSession, Segment
 from firmware_bridge.replay import ReplaySource
@@ -72,6 +73,7 @@ def agent(
     label: bool = True,
     alert: AlertSettings | None = None,
     off_body: bool = False,
+    link: LinkSettings | None = None,
 ) -> Agent:
     settings = AgentSettings(
         "ward",
@@ -80,6 +82,7 @@ def agent(
         str(state),
         broker=BrokerSettings(broker),
         alert=alert or AlertSettings(),
+        link=link or LinkSettings(),
     )
     recorded = session(artifact, seed, label, off_body)
     return Agent(settings, artifact, (ReplaySource("watch", recorded, math.inf),))
@@ -280,3 +283,26 @@ def test_a_state_file_that_is_damaged_meanwhile_ends_the_agent_with_its_name(
     monkeypatch.setattr(found._participant, "tick", damaged)
     with pytest.raises(StorageError, match="malformed"):
         asyncio.run(found.run(asyncio.Event()))
+
+
+def test_a_gateway_whose_bytes_are_spent_takes_no_part_until_midnight(
+    artifact: Artifact, broker: EmbeddedBroker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    state = tmp_path / "g1"
+    link = LinkSettings("4g", daily_budget_bytes=100)
+
+    async def spend() -> None:
+        stop = asyncio.Event()
+        found = agent(artifact, broker.url, state, link=link)
+        async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(found.run(stop))
+            while "takes no part: budget: today's bytes are spent" not in caplog.text:
+                assert not running.done()
+                await asyncio.sleep(0.05)
+            stop.set()
+
+    asyncio.run(spend())
+    digest = bytes.fromhex(artifact.spec.digest)
+    with closing(Journal(state / "journal.sqlite", "ward/g1", digest)) as journal:
+        assert journal.day_spent()[1] > 100

@@ -22,6 +22,7 @@ from broker.protocol.messages import (
     ClockNotice,
     GatewayPresence,
     GatewayState,
+    LinkCodec,
     ModelAnnouncement,
     Plan,
     PlanKind,
@@ -1011,3 +1012,60 @@ def test_a_plan_that_is_given_more_time_is_worked_on_to_its_new_end(gateway: Par
     assert of(hear(gateway, longer), StartWork) == []
     assert of(gateway.tick(NOW + 700), StopWork) == []
     assert len(offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW + 700))) == 1
+
+
+FOUR_G = (LinkCodec("4g", "residual|topk=0.1|sign|golomb"),)
+
+
+@pytest.mark.parametrize(("link", "expected"), [("4g", FOUR_G[0].codec), ("wifi", "none")])
+def test_a_gateway_takes_the_codec_of_its_class_of_link(
+    gateway: Participant, link: str, expected: str
+) -> None:
+    assert presences(gateway.linked(link, NOW))[-1].link == link
+    work = working(gateway, plan(links=FOUR_G))
+    (offer,) = offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW))
+    assert offer.codec == expected
+
+
+def test_a_plan_with_a_codec_for_others_that_we_lack_is_declined(gateway: Participant) -> None:
+    effects = hear(gateway, plan(links=(LinkCodec("4g", "zip"),)))
+    assert "declined" in of(effects, Note)[-1].text
+
+
+def test_a_small_update_travels_in_its_offer_each_time(gateway: Participant) -> None:
+    gateway.linked("4g", NOW)
+    work = working(gateway, plan(links=FOUR_G))
+    (offer,) = offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW))
+    assert refer(offer.inline, 512) == offer.payload
+    assert offers(gateway.tick(NOW + 6)) == [offer]
+    assert of(hear(gateway, Receipt(offer.update, ReceiptStatus.DUPLICATE)), Publish)
+    assert offers(gateway.tick(NOW + 1000)) == []
+
+
+def test_a_gateway_reports_what_it_spent_today_and_finds_it_after_a_kill(opened: Open) -> None:
+    first = up(opened())
+    hear(first, announcement(0))
+    give(first, 0)
+    spent = first.budget.spent(NOW)
+    assert spent > first.received_bytes + first.sent_bytes
+    again = opened()
+    assert again.budget.spent(NOW) >= spent
+    again.examples(50, NOW)
+    assert presences(again.connected(NOW))[-1].spent_bytes >= spent
+    assert presences(again.tick(NOW + 86_400))[-1].spent_bytes == 0
+
+
+def test_a_quiet_gateway_says_what_it_is_asked_by_and_no_more(tmp_path: Path) -> None:
+    identity = replace(IDENTITY, quiet=True)
+    with closing(Journal(tmp_path / "quiet", "ward/g1", ARTIFACT)) as journal:
+        gateway = Participant(identity, journal, SIGNER, bytes(8), AGGREGATOR.public)
+        gateway.started()
+        assert len(said(gateway.connected(NOW))) == 1
+        assert len(said(gateway.examples(50, NOW))) == 1
+        effects = hear(gateway, plan()) + give(gateway, 0)
+        (work,) = of(effects, StartWork)
+        effects += gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW)
+        effects += gateway.tick(NOW + 800)
+        assert said(effects) == []
+        assert presences(gateway.judged((BATTERY,), NOW + 801))[-1].obstacles == ("battery",)
+        assert len(said(gateway.tick(NOW + 1702))) == 1

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from broker.aggregator.settings import TrainingSettings
+from broker.aggregator.settings import LinkCodecSettings, TrainingSettings
 from models.artifact import load_artifact
 from perfuse.cli import main
 from perfuse.exit_codes import ExitCode
@@ -237,3 +237,29 @@ def test_weaker_gateways_take_part_with_smaller_updates(data, mode):
     assert mixed["final"]["uplink_bytes"] < 0.85 * strong["final"]["uplink_bytes"]
     assert mixed["final"]["accuracy"] > mixed["rounds"][0]["accuracy"]
     assert mixed["final"]["accuracy"] > 0.7
+
+
+def test_gateways_with_two_codecs_live_in_one_round(data):
+    """Half of the gateways are behind links that have a codec of their own."""
+    sparse = LinkCodecSettings("4g", "residual|ternary|golomb")
+    training = TrainingSettings(local_epochs=3, learning_rate=0.05, codec="none", links=(sparse,))
+    changes = {"training": training, "model": "heart-mlp", "rounds": 6}
+    alike = simulate(options(data, **changes), lambda row: None)
+    mixed = simulate(options(data, links=(("4g", 0.5),), **changes), lambda row: None)
+    assert mixed["final"]["reported"] == mixed["final"]["cohort"] == alike["final"]["cohort"]
+    assert mixed["final"]["uplink_bytes"] < 0.85 * alike["final"]["uplink_bytes"]
+    assert mixed["final"]["accuracy"] > max(0.7, mixed["rounds"][0]["accuracy"])
+
+
+def test_quiet_gateways_send_fewer_bytes_and_train_the_same(data):
+    loud = simulate(options(data), lambda row: None)
+    quiet = simulate(options(data, quiet=True), lambda row: None)
+    assert quiet["final"]["accuracy"] == loud["final"]["accuracy"]
+    assert quiet["final"]["uplink_bytes"] < 0.6 * loud["final"]["uplink_bytes"]
+
+
+@pytest.mark.parametrize("text", ["4g", "4g:0.5", "4g:2:q8", ":0.5:q8", "4g:half:q8"])
+def test_a_link_codec_that_cannot_be_is_refused(data, capsys, text):
+    with pytest.raises(SystemExit):
+        main(["simulate", "--data", str(data), "--model", "heart-mlp", "--link-codec", text])
+    assert "is not like 4g:0.5:q4" in capsys.readouterr().err

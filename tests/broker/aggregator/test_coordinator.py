@@ -23,9 +23,15 @@ from broker.aggregator.events import (
     UpdateRefused,
 )
 from broker.aggregator.round_log import RoundLog
-from broker.aggregator.settings import AggregatorSettings, RoundSettings, TrainingSettings
+from broker.aggregator.settings import (
+    AggregatorSettings,
+    LinkCodecSettings,
+    RoundSettings,
+    TrainingSettings,
+)
 from broker.aggregator.task import Task
 from broker.protocol import sealed, wire
+from broker.protocol.compression import Shared, codec
 from broker.protocol.effects import Publish, Subscribe
 from broker.protocol.loopback import matches
 from broker.protocol.messages import (
@@ -873,3 +879,52 @@ def test_gateways_are_told_to_spread_by_how_many_they_are(opened: Open) -> None:
     arrive(opened(told), *(f"g{i}" for i in range(20)))
     (alive,) = published(opened(told).connected(), TOPICS.aggregator, AggregatorPresence)
     assert alive.pace_s == 10.0
+
+
+SPARSE = "residual|topk=0.1|sign|golomb"
+
+
+def test_gateways_behind_other_links_answer_one_round_with_other_codecs(opened: Open) -> None:
+    links = (LinkCodecSettings("4g", SPARSE),)
+    training = TrainingSettings(codec="none", server_momentum=0, links=links)
+    told = replace(settings(), training=training)
+    core = opened(told)
+    plan = opened_round(core)
+    assert (plan.codec_of("4g"), plan.codec_of("wifi")) == (SPARSE, "none")
+    dense = delta("g1", plan)
+    upload(core, *answer("g1", plan))
+    shared = Shared(task().codec_layout, plan.seed)
+    chain, generator = codec(SPARSE), np.random.default_rng(0)
+    small = chain.compress(delta("g2", plan), shared, generator).payload
+    offer = answer("g2", plan, codec=SPARSE, payload=refer(small, 512), inline=small)[0]
+    other = replace(offer, codec="q8", update=replace(offer.update, sequence=9))
+    (refused,) = replies(say(core, other), "g2")
+    assert isinstance(refused, Receipt)
+    assert refused.rejected is RejectReason.WRONG_CODEC
+    effects = say(core, offer)
+    assert replies(effects, "g2") == [Receipt(offer.update, ReceiptStatus.ACCEPTED)]
+    sparse = chain.decompress(small, shared).dense()
+    expected = INITIAL + np.average(np.stack([dense, sparse]), axis=0, weights=[41, 42])
+    np.testing.assert_allclose(model_of(effects)[2], expected, atol=1e-6)
+
+
+def test_an_update_in_its_offer_counts_once_and_survives_a_crash(opened: Open) -> None:
+    core = opened(settings(min_gateways=3, min_reports=3))
+    plan = opened_round(core, "g1", "g2", "g3")
+    payload = np.zeros(PARAMETERS // 3, "<f4").tobytes()
+    offer = answer("g1", plan)[0]
+    wrong = replace(offer, inline=payload)
+    (receipt,) = replies(say(core, wrong))
+    assert isinstance(receipt, Receipt)
+    assert receipt.rejected is RejectReason.MALFORMED
+    chain = replace(settings(min_gateways=3, min_reports=3),
+                    training=TrainingSettings(codec=SPARSE))  # fmt: skip
+    core = opened(chain, name="sparse")
+    plan = opened_round(core, "g1", "g2", "g3")
+    shared = Shared(task().codec_layout, plan.seed)
+    small = codec(SPARSE).compress(delta("g1", plan), shared, np.random.default_rng(0)).payload
+    offer = answer("g1", plan, payload=refer(small, 512), inline=small)[0]
+    assert replies(say(core, offer)) == [Receipt(offer.update, ReceiptStatus.ACCEPTED)]
+    assert replies(say(core, offer)) == [Receipt(offer.update, ReceiptStatus.DUPLICATE)]
+    core = opened(chain, name="sparse")
+    assert replies(say(core, offer)) == [Receipt(offer.update, ReceiptStatus.DUPLICATE)]

@@ -9,6 +9,7 @@ import pytest
 
 from broker.aggregator.settings import (
     AggregatorSettings,
+    LinkCodecSettings,
     RoundSettings,
     ServiceSettings,
     TierSettings,
@@ -84,4 +85,19 @@ def test_without_an_end_the_rate_is_constant(rounds: int) -> None:
 def test_tiers_that_cannot_be_are_named(tiers: list[tuple[str, str]], key: str) -> None:
     with pytest.raises(SettingError) as caught:
         TrainingSettings(tiers=tuple(TierSettings(*found) for found in tiers))
+    assert caught.value.key == key
+
+
+@pytest.mark.parametrize(
+    ("links", "key"),
+    [
+        ([("a", "zip")], "training.links.codec"),
+        ([("a/b", "q8")], "training.links.link"),
+        ([("a", "q8"), ("a", "q4")], "training.links"),
+        ([(f"t{n}", "q8") for n in range(17)], "training.links"),
+    ],
+)
+def test_links_that_cannot_be_are_named(links: list[tuple[str, str]], key: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        TrainingSettings(links=tuple(LinkCodecSettings(*found) for found in links))
     assert caught.value.key == key
