@@ -72,6 +72,9 @@ def run_decode(options: argparse.Namespace) -> int:
             for line in lines:
                 if line.strip():
                     print(json.dumps(decode_json_line(line)))
+    except BrokenPipeError:
+        raise
     except (OSError, UnicodeDecodeError) as error:
-        raise RecordingError(options.file or "standard input", str(error)) from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise RecordingError(options.file or "standard input", reason) from error
     return ExitCode.OK

@@ -93,7 +93,10 @@ async def _listen(adapter: str, seconds: float) -> list[tuple[str, str, str, str
         async with BleakRadio(adapter).scanning(hear):
             await asyncio.sleep(seconds)
     except LinkError as error:
-        print(f"perfuse sensors scan: no Bluetooth: {error.reason}", file=sys.stderr)
+        print(
+            f"perfuse sensors scan: no Bluetooth, is bluetoothd running? {error.reason}",
+            file=sys.stderr,
+        )
     loudest = sorted(heard.values(), key=lambda found: -found.rssi_dbm)
     return [
         (

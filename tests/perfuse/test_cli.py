@@ -59,7 +59,7 @@ def test_every_exit_code_is_in_the_help(capsys):
         (["models", "inspect", "nowhere"], ExitCode.DATA, "nowhere: is neither a folder nor"),
         (["simulate", "--data", "{tmp}/none.npz", "--model", "heart-mlp"], ExitCode.DATA, "none"),
         (["simulate", "--data", "{tmp}/bad.toml", "--model", "heart-mlp"], ExitCode.DATA, "bad"),
-        (["sensors", "decode", "{tmp}/none.jsonl"], ExitCode.DATA, "none.jsonl"),
+        (["sensors", "decode", "{tmp}/none.jsonl"], ExitCode.DATA, "none.jsonl: No such"),
         (["demo", "--out", "{tmp}"], ExitCode.FAILED, "is not empty and not a demo's"),
         (["demo", "--codec", "zip"], ExitCode.CONFIG, "codec 'zip': there is no stage 'zip'"),
     ],
