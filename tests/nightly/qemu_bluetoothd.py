@@ -56,13 +56,13 @@ mount -t devtmpfs dev /dev
 echo /bin/modprobe > /proc/sys/kernel/modprobe
 for module in {modules}; do modprobe $module; done
 mount -t 9p -o trans=virtio,version=9p2000.L,cache=loose,ro,msize=262144 host /host
-for place in run tmp var/lib/bluetooth; do mount -t tmpfs tmpfs /host/$place || true; done
+for place in run var/lib/bluetooth; do mount -t tmpfs tmpfs /host/$place || true; done
 mount -t proc proc /host/proc
 mount -t sysfs sysfs /host/sys
 mount -o bind /dev /host/dev
 mkdir -p /host/run/dbus
 ip link set lo up
-chroot /host /bin/sh -c 'dbus-daemon --system --fork && cd {root} && HOME=/tmp \\
+chroot /host /bin/sh -c 'dbus-daemon --system --fork && cd {root} && HOME=/run TMPDIR=/run \\
     PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={root} {python} {guest} 2>&1'
 poweroff -f
 """
