@@ -2,7 +2,8 @@
 
 This is the one module that imports paho. It reconnects by itself, with jittered, capped backoff,
 and acknowledges a message only after the core has taken it, so that a crash between the two makes
-the broker send it again.
+the broker send it again. A broker that ends each connection soon has another client of our id, see
+:mod:`broker.ousting`: then it waits longer and longer, up to minutes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
+from broker.ousting import OustWatch
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.settings import BrokerSettings, SettingError
 
@@ -62,6 +64,7 @@ class MqttLink:
         self, settings: BrokerSettings, client_id: str, will: Publish, user: LinkUser
     ) -> None:
         self._settings = settings
+        self._client_id = client_id
         self._user = user
         self._loop = asyncio.get_running_loop()
         self._unacknowledged: dict[int, str] = {}
@@ -82,8 +85,11 @@ class MqttLink:
         if settings.tls:
             client.tls_set_context(_tls_context(settings))
         # Many gateways lose a broker together; they must not all come back together.
-        first = _FIRST_RECONNECT_S + random.randrange(3)  # noqa: S311  (jitter, not a secret)
-        client.reconnect_delay_set(first, _LAST_RECONNECT_S)
+        first, last = _FIRST_RECONNECT_S, 3 * _FIRST_RECONNECT_S
+        self._first_s = random.randint(first, last)  # noqa: S311  (jitter, not a secret)
+        client.reconnect_delay_set(self._first_s, _LAST_RECONNECT_S)
+        self._ousts = OustWatch(random.random)
+        self._waits_long = False
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
@@ -130,12 +136,15 @@ class MqttLink:
             self._say_refusal(str(reason))
         else:
             self._refused = ""
+            self._ousts.connected(time.monotonic())
             _LOG.info("connected to the broker at %s:%d", *self._address)
             self._on_loop(self._user.connected)
 
     def _on_connect_fail(self, client: object, data: object) -> None:
         del client, data
         self._say_refusal("no connection")
+        self._ousts.unreachable()
+        self._wait(0.0)
         self._roam()
 
     def _on_disconnect(
@@ -144,6 +153,7 @@ class MqttLink:
         del client, data, flags, properties
         if not self._closed.is_set():
             _LOG.warning("the link to the broker is down (%s); trying again", reason)
+            self._heed_ousting(reason)
             self._roam()
             self._on_loop(self._user.disconnected)
 
@@ -186,6 +196,32 @@ class MqttLink:
         if nodes > 1 and not self._closed.is_set():
             self._node = (self._node + 1) % nodes
             self._aim()
+
+    def _heed_ousting(self, reason: ReasonCode) -> None:
+        """Wait longer when another client of our id seems to throw us out."""
+        if reason == "Keep alive timeout":
+            self._ousts.unreachable()
+            self._wait(0.0)
+            return
+        wait_s = self._ousts.lost(time.monotonic())
+        self._wait(wait_s)
+        if wait_s:
+            _LOG.error(
+                "the broker at %s:%d has closed %d connections in a row soon after they were made: "
+                "another client seems to use the id %s too; trying again in %.0f s",
+                *self._address,
+                self._ousts.closed,
+                self._client_id,
+                wait_s,
+            )
+
+    def _wait(self, seconds: float) -> None:
+        """Let paho wait so long before its next attempt; 0 is as usual, longer each time."""
+        if seconds:
+            self._client.reconnect_delay_set(round(seconds), _LAST_RECONNECT_S)
+        elif self._waits_long:
+            self._client.reconnect_delay_set(self._first_s, _LAST_RECONNECT_S)
+        self._waits_long = seconds > 0
 
     def _say_refusal(self, reason: str) -> None:
         if reason != self._refused:

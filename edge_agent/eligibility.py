@@ -26,6 +26,7 @@ class Reason(StrEnum):
     QUALITY = "quality"  # too many unclean windows lately
     LINK = "link"  # the link is of a kind on which nothing is exchanged
     BUDGET = "budget"  # today's bytes are spent
+    TWIN = "twin"  # another agent runs with this gateway's name and key
 
 
 # These keep updates and models off the link; all others keep the gateway from training.

@@ -17,6 +17,7 @@ from broker.protocol.messages import (
     Chunk,
     ClockNotice,
     GatewayState,
+    IdentityConflict,
     ModelAnnouncement,
     Plan,
     Receipt,
@@ -36,9 +37,10 @@ from edge_agent.presence import Condition, Presence
 from edge_agent.shelf import ModelShelf
 from edge_agent.trainer import Summed, Trained
 from edge_agent.trust import AggregatorTrust
+from edge_agent.twin import TwinWatch
 from edge_agent.work import PlanWork
 
-_REPLIES = (Want, Receipt, Plan, ClockNotice)
+_REPLIES = (Want, Receipt, Plan, ClockNotice, IdentityConflict)
 
 
 class Participant:
@@ -81,8 +83,10 @@ class Participant:
         self._inferring: int | None = None
         self._told = False
         self._examples = 0
+        self._found: tuple[Obstacle, ...] = ()
         self._obstacles: tuple[Obstacle, ...] = ()
         self.budget = DailyBudget(journal, daily_budget_bytes)
+        self._twin = TwinWatch(session)
         self.received_bytes = 0
         self.sent_bytes = 0
 
@@ -156,6 +160,8 @@ class Participant:
 
     def tick(self, now: float) -> list[Effect]:
         """Let time pass: retries, deadlines, heartbeat."""
+        if self._twin.gone(now):
+            self._judge(now)
         self._effects += self._work.tick(self._clock.shared(now))
         if self._exchanging:
             self._effects += self._outbox.tick(now)
@@ -166,20 +172,8 @@ class Participant:
 
     def judged(self, found: tuple[Obstacle, ...], now: float) -> list[Effect]:
         """Say what stands in the way of taking part; work rests, and goes on when nothing does."""
-        before = {obstacle.reason for obstacle in self._obstacles}
-        could_exchange = self._exchanging
-        self._obstacles = found
-        for obstacle in found:
-            if obstacle.reason not in before:
-                self._effects.append(Note(f"takes no part: {obstacle.reason}: {obstacle.detail}"))
-        if before and not found:
-            self._effects.append(Note("takes part again"))
-        self._effects += self._work.hold(any(o.reason in OF_TRAINING for o in found))
-        if could_exchange and not self._exchanging:
-            self._outbox.rest()
-        elif self._exchanging and not could_exchange:
-            self._effects += self._outbox.resume(now, link=True)
-            self._effects += self._download.ask(now, link=True)
+        self._found = found
+        self._judge(now)
         return self._settle(now)
 
     def linked(self, link: str, now: float) -> list[Effect]:
@@ -215,6 +209,22 @@ class Participant:
         """The work could not be done; the round goes on without this gateway."""
         self._effects += self._work.declined(plan, reason)
         return self._settle(now)
+
+    def _judge(self, now: float) -> None:
+        before = {obstacle.reason for obstacle in self._obstacles}
+        could_exchange = self._exchanging
+        found = self._obstacles = (*self._found, *self._twin.obstacles)
+        for obstacle in found:
+            if obstacle.reason not in before:
+                self._effects.append(Note(f"takes no part: {obstacle.reason}: {obstacle.detail}"))
+        if before and not found:
+            self._effects.append(Note("takes part again"))
+        self._effects += self._work.hold(any(o.reason in OF_TRAINING for o in found))
+        if could_exchange and not self._exchanging:
+            self._outbox.rest()
+        elif self._exchanging and not could_exchange:
+            self._effects += self._outbox.resume(now, link=True)
+            self._effects += self._download.ask(now, link=True)
 
     def _dispatch(self, topic: str, payload: bytes, now: float) -> None:
         topics = self._topics
@@ -274,6 +284,9 @@ class Participant:
             self._effects.append(Note(f"the clock is {-offset_s:+.0f} s off the aggregator's"))
             # The plan may have seemed to be over; the broker has it still.
             self._effects.append(Subscribe(self._topics.plan))
+        elif isinstance(reply, IdentityConflict):
+            self._effects += self._twin.told(reply, now)
+            self._judge(now)
 
     def _on_chunk(self, topic: str, chunk: Chunk, now: float) -> None:
         complete, requests = self._download.take(topic, chunk, now)

@@ -19,6 +19,7 @@ from broker.aggregator.admission import Limits, family, seed_of
 from broker.aggregator.announcer import Announcer
 from broker.aggregator.events import (
     Event,
+    GatewayDoubled,
     GatewayRefused,
     MessageRefused,
     RoundAbandoned,
@@ -33,6 +34,7 @@ from broker.aggregator.roster import Roster
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.rounds import Round, RoundState
 from broker.aggregator.server_momentum import carried
+from broker.aggregator.sessions import Sessions
 from broker.aggregator.settings import AggregatorSettings
 from broker.aggregator.task import Task
 from broker.protocol import pace, sealed, wire
@@ -87,6 +89,7 @@ class Coordinator:
         )
         self._signer = signer
         self._keys = GatewayKeys(log, listed)
+        self._sessions = Sessions()
         self._open: OpenRound | None = None
         self._replay: Iterator[tuple[UpdateOffer, bytes, float]] | None = None
         self._deadline_s = settings.rounds.deadline_s
@@ -160,6 +163,13 @@ class Coordinator:
         _require_owner(gateway, presence.gateway)
         if reason := self._keys.refusal(gateway, presence.key):
             self._effects.append(GatewayRefused(gateway, reason))
+        elif conflict := self._sessions.heard(presence, now):
+            self._roster.drop(gateway)
+            if self._sessions.is_new(conflict):
+                self._effects.append(GatewayDoubled(gateway, len(conflict.sessions)))
+            if self._sessions.to_tell(presence, now):
+                reply = self._topics.reply(gateway)
+                self._effects.append(Publish(reply, sealed.seal(conflict, reply, signer)))
         else:
             self._roster.take(presence)
             self._effects += self._reception.clock(presence, now)

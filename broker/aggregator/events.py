@@ -73,6 +73,14 @@ class GatewayRefused:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class GatewayDoubled:
+    """So many agents use one gateway's name and key at once; all of them are told."""
+
+    gateway: str
+    agents: int
+
+
 Event = (
     RoundOpened
     | UpdateAccepted
@@ -81,4 +89,5 @@ Event = (
     | RoundAbandoned
     | MessageRefused
     | GatewayRefused
+    | GatewayDoubled
 )

@@ -37,3 +37,7 @@ class Roster:
             self._ready[gateway] = presence
         else:
             self._ready.pop(gateway, None)
+
+    def drop(self, gateway: str) -> None:
+        """Do not ask this gateway until it is taken again."""
+        self._ready.pop(gateway, None)

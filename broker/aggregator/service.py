@@ -13,6 +13,7 @@ from broker.aggregator.coordinator import Coordinator, Effect
 from broker.aggregator.errors import StateError
 from broker.aggregator.events import (
     Event,
+    GatewayDoubled,
     GatewayRefused,
     MessageRefused,
     RoundAbandoned,
@@ -196,6 +197,11 @@ _DESCRIPTIONS: dict[type, Callable[..., tuple[int, str]]] = {
     GatewayRefused: lambda e: (
         logging.ERROR,
         f"gateway {e.gateway} is not let in: {e.reason}",
+    ),
+    GatewayDoubled: lambda e: (
+        logging.ERROR,
+        f"{e.agents} agents run as gateway {e.gateway} at once, with one key: stop all but one, "
+        "and give a copied state_dir a gateway name and a key of its own",
     ),
     MessageRefused: lambda e: (
         logging.WARNING,

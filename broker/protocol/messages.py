@@ -1,7 +1,8 @@
 """Every message of the exchange, version 1.
 
 Aggregator to all gateways (retained): :class:`ModelAnnouncement`, :class:`Plan`,
-:class:`AggregatorPresence`. Aggregator to one gateway: :class:`Receipt`, :class:`Want`.
+:class:`AggregatorPresence`. Aggregator to one gateway: :class:`Receipt`, :class:`Want`,
+:class:`IdentityConflict`.
 Gateway to aggregator: :class:`GatewayPresence` (retained, and the will), :class:`UpdateOffer`.
 Either way: :class:`Chunk`, a piece of a content-addressed blob. A model travels as such a blob
 (:class:`ModelBlob`), an update as the encoded delta.
@@ -31,6 +32,7 @@ MAX_CHANNELS = 1024
 MAX_CHUNKS = 65_536
 MAX_BITMAP_BYTES = MAX_CHUNKS // 8
 MAX_OBSTACLES = 16
+MAX_TWINS = 16
 
 Name = Annotated[str, Bound(1, 64)]
 Text = Annotated[str, Bound(0, 256)]
@@ -395,6 +397,19 @@ class ClockNotice:
 
     echo_unix_s: UnixSeconds
     unix_s: UnixSeconds
+
+
+@message_type("identity-conflict")
+@dataclass(frozen=True, slots=True)
+class IdentityConflict:
+    """Several agents speak for this gateway, with its name and its key.
+
+    Attributes:
+        sessions: theirs, as their presences name them.
+    """
+
+    gateway: Name
+    sessions: Annotated[tuple[SessionId, ...], Bound(2, MAX_TWINS)]
 
 
 @message_type("chunk")

@@ -8,7 +8,7 @@ round                                        RoundAbandonment
 gateway/{gateway}/presence         retained  GatewayPresence (and will)
 gateway/{gateway}/offer                      UpdateOffer
 gateway/{gateway}/chunk/{digest}/{index}     Chunk of an update
-gateway/{gateway}/reply                      Want, Receipt, or Plan (a further one)
+gateway/{gateway}/reply                      what is for one gateway: see messages
 """
 
 from __future__ import annotations

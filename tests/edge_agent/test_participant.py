@@ -22,6 +22,7 @@ from broker.protocol.messages import (
     ClockNotice,
     GatewayPresence,
     GatewayState,
+    IdentityConflict,
     LinkCodec,
     ModelAnnouncement,
     Plan,
@@ -139,6 +140,7 @@ def hear(
         Want: TOPICS.reply("g1"),
         Receipt: TOPICS.reply("g1"),
         ClockNotice: TOPICS.reply("g1"),
+        IdentityConflict: TOPICS.reply("g1"),
     }
     if isinstance(message, Chunk):
         topic = TOPICS.blob_chunk(message.digest, message.index)
@@ -794,6 +796,28 @@ def test_without_budget_work_goes_on_and_its_update_waits(gateway: Participant) 
     gateway.disconnected()
     assert offers(gateway.connected(NOW + 5)) == []
     assert len(offers(gateway.judged((), NOW + 10))) == 1
+
+
+def test_a_twin_is_said_and_nothing_is_trained_until_it_is_gone(gateway: Participant) -> None:
+    work = working(gateway, plan(deadline_unix_s=NOW + 3600))
+    effects = hear(gateway, IdentityConflict("g1", (bytes(8), b"t" * 8)))
+    assert of(effects, PauseWork) == [PauseWork("ward.1")]
+    assert [note.level for note in of(effects, Note)] == [logging.ERROR, logging.INFO]
+    assert presences(effects)[-1].obstacles == ("twin",)
+    # What else stands in the way comes and goes beside it.
+    assert presences(gateway.judged((BATTERY,), NOW + 1))[-1].obstacles == ("battery", "twin")
+    assert presences(gateway.judged((), NOW + 2))[-1].obstacles == ("twin",)
+    assert of(gateway.tick(NOW + 900), StartWork) == []
+    effects = gateway.tick(NOW + 901)
+    (again,) = of(effects, StartWork)
+    assert again.plan == work.plan
+    assert presences(effects)[-1].obstacles == ()
+
+
+def test_an_update_goes_up_beside_a_twin(gateway: Participant) -> None:
+    offer = uploading(gateway)
+    hear(gateway, IdentityConflict("g1", (bytes(8), b"t" * 8)))
+    assert chunks(hear(gateway, want(offer))) == [0, 1, 2]
 
 
 def test_nothing_is_believed_before_the_aggregators_key_is_known(opened: Open) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from broker.aggregator.coordinator import Coordinator, Effect
 from broker.aggregator.events import (
+    GatewayDoubled,
     GatewayRefused,
     MessageRefused,
     RoundAbandoned,
@@ -41,6 +42,7 @@ from broker.protocol.messages import (
     ClockNotice,
     GatewayPresence,
     GatewayState,
+    IdentityConflict,
     ModelAnnouncement,
     Plan,
     PlanKind,
@@ -721,6 +723,76 @@ def test_with_a_list_nobody_else_takes_part(tmp_path: Path) -> None:
         assert isinstance(refused, GatewayRefused)
         assert opened_round(core, "g1", "g2").cohort == ("g1", "g2")
         assert log.gateway_keys() == {}
+
+
+A, B = b"a" * 8, b"b" * 8
+
+
+def speak(core: Coordinator, session: bytes, sent: int, now: float = START) -> list[Effect]:
+    said = presence("g1", birth=5, session=session, sent_bytes=sent)
+    return core.receive(TOPICS.presence("g1"), said, now)
+
+
+def conflicts(effects: list[Effect]) -> list[IdentityConflict]:
+    return published(effects, TOPICS.reply("g1"), IdentityConflict)
+
+
+def test_two_agents_of_one_identity_are_said_and_told_and_not_asked(opened: Open) -> None:
+    core = opened()
+    assert speak(core, A, 300) + speak(core, B, 300) == []
+    effects = speak(core, A, 600)
+    assert events(effects, GatewayDoubled) == [GatewayDoubled("g1", 2)]
+    assert conflicts(effects) == [IdentityConflict("g1", (A, B))]
+    # The other one too, but the log has it already, and nobody is told at each word.
+    effects = speak(core, B, 600)
+    assert events(effects, GatewayDoubled) == []
+    assert conflicts(effects) == [IdentityConflict("g1", (A, B))]
+    assert speak(core, A, 900, START + 10) == []
+    assert conflicts(speak(core, A, 1200, START + 20)) != []
+    assert opened_round(core, "g2", "g3").cohort == ("g2", "g3")
+
+
+def test_a_gateway_is_asked_again_when_its_twin_is_gone(opened: Open) -> None:
+    core = opened(settings(min_gateways=3))
+    arrive(core, "g2", "g3")
+    for sent in (300, 600):
+        for session in (A, B):
+            speak(core, session, sent)
+    effects: list[Effect] = []
+    for heartbeat in range(1, 32):
+        effects = speak(core, A, 600 + 300 * heartbeat, START + 30.0 * heartbeat)
+        if heartbeat <= 30:
+            assert published(effects, TOPICS.plan, Plan) == []
+    assert the_plan(effects).cohort == ("g1", "g2", "g3")
+
+
+@pytest.mark.parametrize("order", ["one after the other", "at once"])
+def test_of_two_agents_of_one_identity_one_update_counts(opened: Open, order: str) -> None:
+    """Copies of one memory card number their updates alike, and train on different examples."""
+    core = opened()
+    plan = opened_round(core, "g1", "g2")
+    (first, one), (second, other) = answer("g1", plan), answer("g2", plan)
+    second = replace(second, update=first.update)
+    if order == "at once":
+        # Each is offered before the other is there as a whole, and sends what it is asked for.
+        say(core, first)
+        effects = say(core, second)
+        for chunk in cut(one, first.payload, range(first.payload.chunks)):
+            effects += send(core, "g1", chunk)
+        effects += upload(core, second, other)
+        effects += say(core, first)
+    else:
+        effects = upload(core, first, one) + say(core, second)
+    assert len(events(effects, UpdateAccepted)) == 1
+    found = [r.status for r in replies(effects) if isinstance(r, Receipt)]
+    assert found == [ReceiptStatus.ACCEPTED, ReceiptStatus.DUPLICATE]
+    counted, num_examples = (other, second) if order == "at once" else (one, first)
+    effects = upload(core, *answer("g2", plan))
+    assert events(effects, RoundCommitted) == [RoundCommitted(1, PlanKind.TRAIN, 1, 2, 2)]
+    deltas = np.stack([np.frombuffer(counted, "<f4"), delta("g2", plan)]).astype(np.float64)
+    weights = [num_examples.num_examples, 42]
+    expected = INITIAL + np.average(deltas, axis=0, weights=weights)
+    assert np.array_equal(model_of(effects)[2], expected.astype(np.float32))
 
 
 def weighted(*parts: tuple[np.ndarray, float, float]) -> np.ndarray:

@@ -22,6 +22,7 @@ from broker.protocol.messages import (
     Chunk,
     ClockNotice,
     GatewayPresence,
+    IdentityConflict,
     ModelAnnouncement,
     ModelBlob,
     Plan,
@@ -40,6 +41,7 @@ MESSAGES: list[type[Any]] = [
     Chunk,
     ClockNotice,
     GatewayPresence,
+    IdentityConflict,
     ModelAnnouncement,
     ModelBlob,
     Plan,
@@ -95,7 +97,7 @@ def bounded(inner: Any, bound: wire.Bound) -> st.SearchStrategy[Any]:
         return st.text(st.characters(exclude_categories=["Cs"]), **lengths)
     if inner is bytes:
         return st.binary(**lengths)
-    return st.lists(built(typing.get_args(inner)[0]), max_size=4).map(tuple)
+    return st.lists(built(typing.get_args(inner)[0]), min_size=int(low), max_size=4).map(tuple)
 
 
 def sound(cls: type[Any], made: dict[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from broker.aggregator.events import GatewayDoubled
 from broker.aggregator.settings import AggregatorSettings, RoundSettings, TrainingSettings
 from broker.aggregator.task import Task
 from edge_agent.trainer import Summed, Trained
@@ -161,6 +162,21 @@ def test_late_and_duplicate_messages_with_crashes_at_random(seed):
             fault = rng.choice([crash_gateway, power_cut, crash_aggregator, crash_broker, cut_link])
             fed.queue.at(float(at_s), lambda fault=fault: fault(fed))
         play(fed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_gateways_that_restart_are_never_taken_for_two(seed):
+    said = []
+    rng = np.random.default_rng(seed)
+    faults = RandomFaults(rng.spawn(1)[0], late=0.4, late_s=5.0, duplicate=0.3)
+    with federation("ambulance", seed, faults, deadline_s=120.0) as fed:
+        happened = fed.aggregator._happened
+        fed.aggregator._happened = lambda event: (said.append(event), happened(event))
+        for at_s in rng.random(12) * 40:
+            fault = rng.choice([crash_gateway, power_cut, crash_aggregator, crash_broker])
+            fed.queue.at(float(at_s), lambda fault=fault: fault(fed))
+        play(fed)
+    assert not any(isinstance(event, GatewayDoubled) for event in said)
 
 
 def test_rounds_that_nobody_can_end_are_given_up_with_a_word():
