@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PACKAGES := firmware_bridge edge_agent broker models perfuse
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-other-runtime check soak format nightly benchmarks clean
+.PHONY: help demo test test-other-runtime check soak format nightly benchmarks chaos clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,9 @@ nightly: $(VENV)/.dev debian  ## soaks, fuzzing, WFDB; the real bluetoothd in QE
 
 benchmarks: $(VENV)/.dev  ## print what a gateway costs (see benchmarks/ for the others)
 	$(BIN)/python benchmarks/footprint.py
+
+chaos: $(VENV)/.dev debian  ## 1,000 processes killed, one a round; takes about an hour and a half
+	$(BIN)/perfuse chaos --kills 1000 --report chaos.json
 
 clean:  ## remove what these commands have made
 	rm -rf $(VENV) $(VENV)-other $(VENV)-wfdb demo-run .fuzz-corpus build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

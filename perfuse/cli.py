@@ -12,7 +12,18 @@ from importlib import import_module
 from perfuse.exit_codes import EXIT_CODE_HELP, ExitCode
 
 # In the order that a new user meets them.
-_COMMANDS = ("demo", "simulate", "agent", "aggregator", "models", "sensors", "link", "soak", "keys")
+_COMMANDS = (
+    "demo",
+    "simulate",
+    "agent",
+    "aggregator",
+    "models",
+    "sensors",
+    "link",
+    "soak",
+    "keys",
+    "chaos",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
