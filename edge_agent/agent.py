@@ -169,16 +169,10 @@ class Agent:
         """
         topics_id = f"perfuse-{self._settings.population}-{self._settings.gateway}"
         self._link = MqttLink(self._settings.broker, topics_id, self._participant.will(), self)
-        self._deployment.recover()
-        self._say_version(self._inference.version)
-        self._core(self._participant.started)
-        # Off the loop, but before the first window: a gateway looks at what its sensors say.
-        await self._deployment.settle()
-        self._count_examples()
-        self._look_around()
         try:
             async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
+                self._tasks = tasks  # work may begin at once, on the plan of the life before
+                await self._go_on()
                 background = [
                     tasks.create_task(self._read(source), name=f"sensor {source.sensor}")
                     for source in self._sources
@@ -201,6 +195,16 @@ class Agent:
             await self._say_goodbye()
             self._close_budget()
             self._storages.close()
+
+    async def _go_on(self) -> None:
+        """Take up what the journal and the disk hold."""
+        self._deployment.recover()
+        self._say_version(self._inference.version)
+        self._core(self._participant.started)
+        # Off the loop, but before the first window: a gateway looks at what its sensors say.
+        await self._deployment.settle()
+        self._count_examples()
+        self._look_around()
 
     def annotate(self, annotation: Annotation) -> int:
         """Label the windows that lie within an annotation; returns how many were labelled."""

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker.protocol import wire
-from broker.protocol.messages import ReceiptStatus, UpdateId, UpdateOffer
+from broker.protocol.errors import RemoteProtocolError
+from broker.protocol.messages import Plan, ReceiptStatus, UpdateId, UpdateOffer
 from edge_agent.control_variate import ControlVariate
 from edge_agent.errors import StorageError
 from edge_agent.residual import (
@@ -139,6 +140,19 @@ class Journal:
         """Know the aggregator by this public key from now on."""
         with writing(self._path, self._db):
             self._set("aggregator-key", key)
+
+    def keep_plan(self, plan: Plan | None) -> None:
+        """Write the plan that is worked on, so that a restart without a link goes on with it."""
+        with writing(self._path, self._db):
+            self._set("plan", b"" if plan is None else wire.encode(plan))
+
+    def plan(self) -> Plan | None:
+        """Return the plan that was written last; ``None`` if none, or it is another version's."""
+        stored = self._get("plan")
+        try:
+            return wire.decode(stored, Plan) if isinstance(stored, bytes) and stored else None
+        except RemoteProtocolError:
+            return None
 
     def add_update(
         self,

@@ -308,7 +308,7 @@ class Participant:
     def _settle(self, now: float) -> list[Effect]:
         """Do what has become possible, then say the state if it has changed."""
         self._seek_model()
-        self._effects += self._work.start(self._clock.shared(now))
+        self._effects += self._work.start(self._clock.shared(now), self._examples)
         self._effects += self._download.seek(self._wanted(), now, link=self._exchanging)
         if self._connected:
             reasons = tuple(str(obstacle.reason) for obstacle in self._obstacles)

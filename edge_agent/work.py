@@ -41,7 +41,7 @@ class PlanWork:
         self._identity = identity
         self._journal = journal
         self._shelf = shelf
-        self._plan: Plan | None = None
+        self._plan: Plan | None = self._stored_plan()
         self._next: Plan | None = None
         self._working: str | None = None
         self._held = False
@@ -75,12 +75,12 @@ class PlanWork:
         if reason := self._refusal(plan):
             effects.append(Note(f"plan {plan.plan} declined: {reason}"))
         else:
-            self._plan = plan
+            self._take_up(plan)
         return effects
 
     def _more_time(self, plan: Plan, now: float) -> None:
         """The plan that is worked on came again with another deadline."""
-        self._plan = plan
+        self._take_up(plan)
         if self._finish_at < math.inf:
             self._finish_at = now + _SHARE_FOR_WORK * max(plan.deadline_unix_s - now, 0.0)
 
@@ -107,10 +107,13 @@ class PlanWork:
         plan, self._working = self._working, None
         return [PauseWork(plan)]
 
-    def start(self, now: float) -> list[StartWork]:
-        """Start the work, or take it up again, once its base is held and nothing is in the way."""
+    def start(self, now: float, examples: int) -> list[StartWork]:
+        """Start the work, or take it up again, once its base is held and nothing is in the way.
+
+        After a restart the plan may be there before the examples are counted.
+        """
         plan = self._plan
-        if plan is None or self._held or self._working is not None:
+        if plan is None or self._held or self._working is not None or examples < plan.min_examples:
             return []
         model = None if plan.model is None else self._shelf.held(plan.model)
         if plan.kind is PlanKind.TRAIN and model is None:
@@ -131,20 +134,32 @@ class PlanWork:
         if self._plan is None or self._plan.plan != plan.plan:
             return None
         notes = self._journal_update(plan, result)
-        self._working, self._plan = None, self._promoted(plan)
+        self._working = None
+        self._take_up(self._promoted(plan))
         return notes
 
     def declined(self, plan: Plan, reason: str) -> list[Note]:
         """The work could not be done; the round goes on without this gateway."""
         if self._working != plan.plan:
             return []
-        self._working, self._plan = None, self._promoted(plan)
+        self._working = None
+        self._take_up(self._promoted(plan))
         return [Note(f"plan {plan.plan} declined: {reason}")]
 
     def give_up_base(self, digest: bytes) -> None:
         """The base of the plan is not usable, and asking again would bring the same bytes."""
         if self._plan is not None and self._plan.model and self._plan.model.digest == digest:
-            self._plan = None
+            self._take_up(None)
+
+    def _stored_plan(self) -> Plan | None:
+        """The plan that a process before this one had: a gateway without a link goes on with it."""
+        plan = self._journal.plan()
+        return None if plan is None or self._journal.has_answered(plan.plan) else plan
+
+    def _take_up(self, plan: Plan | None) -> None:
+        if plan is not self._plan:
+            self._journal.keep_plan(plan)
+        self._plan = plan
 
     def _refusal(self, plan: Plan) -> str:
         """Say why a plan cannot be answered, before any work goes into it."""
@@ -168,7 +183,8 @@ class PlanWork:
         return waiting if waiting is not None and waiting.version > done.version else None
 
     def _drop(self, why: str) -> list[StopWork | Note]:
-        plan, self._plan, self._next = self._plan, None, None
+        plan, self._next = self._plan, None
+        self._take_up(None)
         if plan is None or self._working != plan.plan:
             return []
         self._working = None

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import math
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +19,9 @@ from broker.aggregator.round_log import RoundLog
 from broker.aggregator.service import AggregatorService
 from broker.aggregator.settings import AggregatorSettings, RoundSettings, TrainingSettings
 from broker.deploy.embedded import EmbeddedBroker
+from broker.protocol.messages import Plan, PlanKind, TrainingPlan
 from broker.protocol.model_blob import pack_model, unpack_model
+from broker.protocol.transfer import refer
 from broker.settings import BrokerSettings
 from edge_agent.agent import Agent
 from edge_agent.alerts import AlertLog
@@ -306,3 +309,43 @@ def test_a_gateway_whose_bytes_are_spent_takes_no_part_until_midnight(
     digest = bytes.fromhex(artifact.spec.digest)
     with closing(Journal(state / "journal.sqlite", "ward/g1", digest)) as journal:
         assert journal.day_spent()[1] > 100
+
+
+def test_a_gateway_without_a_link_works_on_the_plan_of_its_last_life(
+    artifact: Artifact, tmp_path: Path
+) -> None:
+    nowhere = "mqtt://127.0.0.1:1"
+    digest = bytes.fromhex(artifact.spec.digest)
+    blob = pack_model(
+        0, digest, Normalisation((5.0,) * 6, (1.5,) * 6), artifact.initial_parameters()
+    )
+    asked = Plan(
+        epoch=1,
+        plan="ward.2",
+        kind=PlanKind.TRAIN,
+        artifact=digest,
+        version=0,
+        model=refer(blob, 4096),
+        cohort=("g1",),
+        codec="none",
+        training=TrainingPlan(1, 0.01, 0.9, 0.0),
+        min_examples=10,
+        deadline_unix_s=time.time() + 86_400,
+        seed=7,
+    )
+    (tmp_path / "g1").mkdir()
+    with closing(Journal(tmp_path / "g1" / "journal.sqlite", "ward/g1", digest)) as journal:
+        journal.keep_model(0, refer(blob, 4096).digest, blob)
+        journal.keep_plan(asked)
+    found = agent(artifact, nowhere, tmp_path / "g1")
+
+    async def scenario() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(found.run(stop))
+        async with asyncio.timeout(LIMIT_S):
+            while not found._journal.has_answered("ward.2"):
+                await asyncio.sleep(0.01)
+            stop.set()
+            await running
+
+    asyncio.run(scenario())

@@ -59,7 +59,7 @@ def test_a_tier_trains_in_its_mode_and_sends_what_that_touched(
         work = PlanWork(identity, journal, shelf)
         asked = plan(modes)
         assert work.offered(asked, 0.0) == []
-        (start,) = work.start(1.0)
+        (start,) = work.start(1.0, 100)
         assert start.mode is expected
         work.worked(asked, Trained(DELTA, 20, 0.5, 4))
         pending = journal.pending()
@@ -78,6 +78,6 @@ def test_a_control_variate_is_of_all_layers_or_not_at_all() -> None:
         work = PlanWork(identity, journal, shelf)
         asked = plan((TierMode("small", Mode.HEAD),), scaffold=True)
         work.offered(asked, 0.0)
-        work.start(1.0)
+        work.start(1.0, 100)
         work.worked(asked, Trained(DELTA, 20, 0.5, 4))
         assert journal.control_variate() is None

@@ -460,6 +460,7 @@ def test_gateways_draw_from_the_plans_seed_each_in_its_own_way(tmp_path: Path) -
         found = Participant(
             replace(IDENTITY, gateway=name), journal, SIGNER, bytes(8), AGGREGATOR.public
         )
+        found.examples(50, NOW)
         seeds.add(working(found, plan()).seed)
         journal.close()
     assert {seed[0] for seed in seeds} == {7}
@@ -584,9 +585,12 @@ def test_a_restart_at_every_step_goes_on(opened: Open) -> None:
     give(gateway, 0)
     hear(gateway, plan())
 
-    # Killed while it trains: the retained plan starts the work over.
-    gateway = up(opened())
-    (work,) = of(hear(gateway, plan()), StartWork)
+    # Killed while it trains: the work starts over, before there is a link.
+    gateway = opened()
+    gateway.started()
+    (work,) = of(gateway.examples(50, NOW), StartWork)
+    gateway.connected(NOW)
+    assert of(hear(gateway, plan()), StartWork) == []
     (offer,) = offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW))
 
     # Killed while it uploads: the same update, and the plan is answered already.
@@ -1093,3 +1097,27 @@ def test_a_quiet_gateway_says_what_it_is_asked_by_and_no_more(tmp_path: Path) ->
         assert said(effects) == []
         assert presences(gateway.judged((BATTERY,), NOW + 801))[-1].obstacles == ("battery",)
         assert len(said(gateway.tick(NOW + 1702))) == 1
+
+
+def test_a_gateway_that_restarts_without_a_link_goes_on_with_its_last_plan(opened: Open) -> None:
+    """For days, if the plan gives them: only its deadline ends it."""
+    long = plan(deadline_unix_s=NOW + 5 * DAY_S)
+    work = working(up(opened()), long)
+    again = opened()
+    again.started()
+    (resumed,) = of(again.examples(50, NOW + 4 * DAY_S), StartWork)
+    assert (resumed.plan, resumed.seed) == (long, work.seed)
+    assert offers(again.worked(long, Trained(DELTA, 50, 0.5, 4), NOW + 4 * DAY_S)) == []
+    third = opened()
+    third.started()
+    assert of(third.examples(50, NOW + 4 * DAY_S), StartWork) == []
+    assert len(offers(third.connected(NOW + 4 * DAY_S))) == 1
+
+
+def test_a_plan_that_was_given_up_does_not_come_back_with_a_restart(opened: Open) -> None:
+    gateway = up(opened())
+    working(gateway, plan())
+    gateway.tick(NOW + 601)
+    again = opened()
+    again.started()
+    assert of(again.examples(50, NOW), StartWork) == []
