@@ -90,7 +90,8 @@ async def measure(directory: Path) -> list[tuple[str, float, float, float, int]]
     tasks = []
     try:
         parameters = load_artifact(MODEL).spec.parameters
-        watch = Watch(broker.url, Observer(POPULATION, parameters, lambda announced, model: None))
+        observer = Observer(POPULATION, parameters, lambda announced, model: None)
+        watch = Watch((broker.url,), observer)
         port = directory / "sensor.tty"
         agent, aggregator = tables(directory, broker.url, port)
         # Fast until there is enough to train on, so that the benchmark is short.
