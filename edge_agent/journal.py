@@ -262,11 +262,18 @@ class Journal:
                 return bytes(digest), bytes(blob)
         return None
 
+    def holds_model(self, digest: bytes) -> bool:
+        """Whether a blob with this SHA-256 was kept."""
+        return self._row("SELECT 1 FROM model WHERE digest = ?", digest) is not None
+
     def model(self, digest: bytes) -> bytes | None:
-        """Return the blob with this SHA-256, when it is kept and whole."""
+        """Return the blob with this SHA-256, if it is kept; one that is not whole is let go of."""
         row = self._row("SELECT blob FROM model WHERE digest = ?", digest)
-        whole = row is not None and hashlib.sha256(row[0]).digest() == digest
-        return bytes(row[0]) if whole else None
+        if row is None or hashlib.sha256(row[0]).digest() == digest:
+            return None if row is None else bytes(row[0])
+        with writing(self._path, self._db):
+            self._db.execute("DELETE FROM model WHERE digest = ?", (digest,))
+        return None
 
     def _make_room(self, needed: int) -> None:
         rows = self._db.execute(

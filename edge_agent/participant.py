@@ -13,7 +13,6 @@ from broker.protocol.effects import Publish, Subscribe
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import (
     AggregatorPresence,
-    BlobReference,
     Chunk,
     ClockNotice,
     GatewayState,
@@ -32,6 +31,7 @@ from edge_agent.download import Download
 from edge_agent.effects import Effect, Identity, Install, Note
 from edge_agent.eligibility import OF_THE_LINK, OF_TRAINING, Obstacle
 from edge_agent.journal import Journal
+from edge_agent.model_route import ModelRoute
 from edge_agent.outbox import Outbox
 from edge_agent.presence import Condition, Presence
 from edge_agent.shelf import ModelShelf
@@ -69,6 +69,7 @@ class Participant:
         self._topics = Topics(identity.population)
         self._effects: list[Effect] = []
         self._shelf = ModelShelf(identity, journal)
+        self._route = ModelRoute(self._shelf)
         self._announced: ModelAnnouncement | None = None
         self._work = PlanWork(identity, journal, self._shelf)
         self._download = Download(self._topics)
@@ -294,8 +295,11 @@ class Participant:
         if complete is None:
             return
         try:
-            self._shelf.keep(chunk.digest, complete.blob())
-        except RemoteProtocolError:
+            self._route.take(chunk.digest, complete)
+        except RemoteProtocolError as error:
+            if self._route.avoid(chunk.digest):
+                self._effects.append(Note(f"the model is fetched whole: {error}"))
+                return
             self._give_up_blob(chunk.digest)
             raise
 
@@ -309,7 +313,9 @@ class Participant:
         """Do what has become possible, then say the state if it has changed."""
         self._seek_model()
         self._effects += self._work.start(self._clock.shared(now), self._examples)
-        self._effects += self._download.seek(self._wanted(), now, link=self._exchanging)
+        # A plan's base first, for it has a deadline. What is held was acted on already.
+        wanted = self._route.choose(self._work.wants, self._announced)
+        self._effects += self._download.seek(wanted, now, link=self._exchanging)
         if self._connected:
             reasons = tuple(str(obstacle.reason) for obstacle in self._obstacles)
             condition = Condition(
@@ -334,11 +340,6 @@ class Participant:
         self._announced = None
         if self._shelf.install(held):
             self._effects.append(Install(held))
-
-    def _wanted(self) -> list[BlobReference]:
-        """A plan's base first, for it has a deadline. What is held was acted on already."""
-        announced = None if self._announced is None else self._announced.model
-        return [wanted for wanted in (self._work.wants, announced) if wanted is not None]
 
     @property
     def _exchanging(self) -> bool:

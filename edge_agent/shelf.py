@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import BlobReference
 from broker.protocol.model_blob import unpack_model
+from broker.protocol.model_delta import step_model
 from edge_agent.effects import Identity, Model
 from edge_agent.journal import Journal
 
@@ -47,6 +50,25 @@ class ModelShelf:
         """
         model = self._unpack(digest, blob)
         self._journal.keep_model(model.version, digest, blob)
+
+    def holds(self, digest: bytes) -> bool:
+        """Whether a version was kept."""
+        return self._journal.holds_model(digest)
+
+    def step(self, delta: bytes, base: bytes, digest: bytes) -> None:
+        """Apply a step to the version with the digest ``base``, and write down what it gives.
+
+        Raises:
+            RemoteProtocolError: the base is not whole, the step is not one from it, or it gives
+                something else than the blob with this digest; nothing was written.
+        """
+        blob = self._journal.model(base)
+        if blob is None:
+            raise RemoteProtocolError("model-delta", "base", "the version held is not whole")
+        made = step_model(blob, delta, self._identity.shared(0).layout)
+        if hashlib.sha256(made).digest() != digest:
+            raise RemoteProtocolError("model-delta", "payload", "gives another model than promised")
+        self.keep(digest, made)
 
     def install(self, model: Model) -> bool:
         """Infer with this version from now on, unless the one that is installed is as new."""

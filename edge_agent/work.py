@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from broker.protocol.compression import codec
 from broker.protocol.errors import LocalProtocolError
 from broker.protocol.messages import (
-    BlobReference,
     Mode,
     Plan,
     PlanKind,
@@ -54,9 +53,9 @@ class PlanWork:
         return self._working is not None
 
     @property
-    def wants(self) -> BlobReference | None:
-        """The base that is needed before work can start."""
-        return None if self._plan is None or self.working else self._plan.model
+    def wants(self) -> Plan | None:
+        """The plan whose base is needed before work can start."""
+        return None if self.working else self._plan
 
     def offered(self, plan: Plan, now: float) -> list[StopWork | Note]:
         """Take a plan, whoever it asks; a newer one overtakes what would not count beside it."""

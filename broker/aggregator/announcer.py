@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broker.aggregator.model_steps import RETAINED_STEPS
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.settings import AggregatorSettings
 from broker.protocol import sealed, wire
@@ -36,30 +37,27 @@ class Announcer:
         self._birth = birth
 
     def model(self, version: int) -> list[Publish]:
-        """Publish a version's chunks, and then that there is this version."""
-        blob = self._log.blob(version)
-        reference = refer(blob, self._chunk_bytes)
-        messages = [
-            Publish(
-                self._topics.blob_chunk(chunk.digest, chunk.index), wire.encode(chunk), retain=True
-            )
-            for chunk in cut(blob, reference, range(reference.chunks))
-        ]
-        epoch = self._log.next_counter("epoch")
+        """Publish a version's chunks and those of the steps to it, and then that it is there."""
+        blob, steps = self._log.blob(version), self._log.steps(version)
+        messages = self._chunks(blob)
+        for step in steps:
+            messages += self._chunks(step.delta)
         announcement = ModelAnnouncement(
-            epoch, version, self._artifact, reference, *self._log.makers(version)
+            self._log.next_counter("epoch"),
+            version,
+            self._artifact,
+            refer(blob, self._chunk_bytes),
+            *self._log.makers(version),
+            deltas=tuple(step.reference(self._chunk_bytes) for step in steps),
         )
         return [*messages, self._retained(self._topics.model, announcement)]
 
-    def forget(self, version: int) -> list[Publish]:
-        """Clear the retained chunks of a version that no plan needs any more."""
-        if version < 0:
-            return []
-        reference = refer(self._log.blob(version), self._chunk_bytes)
-        return [
-            Publish(self._topics.blob_chunk(reference.digest, index), b"", retain=True)
-            for index in range(reference.chunks)
-        ]
+    def forget(self, newest: int) -> list[Publish]:
+        """Clear the retained chunks that no plan needs any more, now that there is ``newest``."""
+        messages = self._cleared(self._log.blob(newest - 2)) if newest >= 2 else []
+        if (step := self._log.step(newest - RETAINED_STEPS)) is not None:
+            messages += self._cleared(step.delta)
+        return messages
 
     def plan(self, plan: Plan) -> list[Publish]:
         """Publish what a cohort is asked."""
@@ -76,6 +74,22 @@ class Announcer:
         """Say whether the aggregator is there, and over how long gateways should spread."""
         message = AggregatorPresence(self._birth, self._signer.public, online, pace_s)
         return self._retained(self._topics.aggregator, message)
+
+    def _chunks(self, blob: bytes) -> list[Publish]:
+        reference = refer(blob, self._chunk_bytes)
+        return [
+            Publish(
+                self._topics.blob_chunk(chunk.digest, chunk.index), wire.encode(chunk), retain=True
+            )
+            for chunk in cut(blob, reference, range(reference.chunks))
+        ]
+
+    def _cleared(self, blob: bytes) -> list[Publish]:
+        reference = refer(blob, self._chunk_bytes)
+        return [
+            Publish(self._topics.blob_chunk(reference.digest, index), b"", retain=True)
+            for index in range(reference.chunks)
+        ]
 
     def _retained(self, topic: str, message: object) -> Publish:
         return Publish(topic, sealed.seal(message, topic, self._signer), retain=True)

@@ -27,6 +27,7 @@ from broker.aggregator.events import (
     RoundOpened,
 )
 from broker.aggregator.gateway_keys import GatewayKeys
+from broker.aggregator.next_model import NextModel, next_model
 from broker.aggregator.open_round import OpenRound
 from broker.aggregator.planning import Planner
 from broker.aggregator.reception import Reception
@@ -120,7 +121,7 @@ class Coordinator:
         if (version := self._log.latest_version()) is not None:
             self._effects += self._announcer.model(version)
             # Again, for a crash may have come between a commit and what it publishes.
-            self._effects += self._announcer.forget(version - 2)
+            self._effects += self._announcer.forget(version)
         if self._open is not None:
             self._effects += self._announcer.plan(self._open.round.plan)
         self._effects.append(self._announcer.presence(online=True, pace_s=self._window_s))
@@ -239,23 +240,32 @@ class Coordinator:
 
     def _commit(self, open_round: OpenRound) -> None:
         plan = open_round.round.plan
-        if plan.kind is PlanKind.STATISTICS:
-            version, normalisation = 0, open_round.normalisation()
-            parameters = self._task.initial
-        else:
-            _, normalisation, base = self._unpack(plan.version)
-            version = plan.version + 1
-            parameters = self._carried(plan.version, base, open_round.parameters(base))
-        blob = pack_model(version, self._task.artifact, normalisation, parameters)
+        version = 0 if plan.kind is PlanKind.STATISTICS else plan.version + 1
+        model = self._next_model(open_round)
         keep = self._settings.rounds.staleness_cap > 0
-        self._log.commit(open_round.round, open_round.reported, version, blob, keep_chunks=keep)
+        self._log.commit(open_round.round, open_round.reported, version, model, keep_chunks=keep)
         reported = open_round.reported
         cohort = max(len(plan.cohort), reported)
         self._close()
         self._effects += self._announcer.model(version)
-        self._effects += self._announcer.forget(version - 2)
+        self._effects += self._announcer.forget(version)
         self._effects.append(
             RoundCommitted(open_round.round.number, plan.kind, version, cohort, reported)
+        )
+
+    def _next_model(self, open_round: OpenRound) -> NextModel:
+        plan, task, settings = open_round.round.plan, self._task, self._settings
+        if plan.kind is PlanKind.STATISTICS:
+            normalisation = open_round.normalisation()
+            return NextModel(pack_model(0, task.artifact, normalisation, task.initial))
+        _, _, base = self._unpack(plan.version)
+        return next_model(
+            self._log.blob(plan.version),
+            self._carried(plan.version, base, open_round.parameters(base)),
+            self._log.carry(),
+            settings.training.model_codec,
+            task.codec_layout,
+            np.random.default_rng((settings.seed, plan.version, 1)),
         )
 
     def _carried(

@@ -69,6 +69,7 @@ class Planner:
         version = self._log.latest_version()
         kind = PlanKind.STATISTICS if version is None else PlanKind.TRAIN
         blob = None if version is None else self._log.blob(version)
+        steps = [] if version is None else self._log.steps(version)
         return Plan(
             epoch=self._log.next_counter("epoch"),
             plan=f"{settings.population[:40]}.{number}",
@@ -84,4 +85,5 @@ class Planner:
             seed=(settings.seed * 1_000_003 + number) % 2**63,
             staleness_cap=settings.rounds.staleness_cap,
             links=() if version is None else training.link_codecs(),
+            deltas=tuple(step.reference(settings.chunk_bytes) for step in steps),
         )

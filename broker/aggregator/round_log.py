@@ -12,14 +12,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from broker.aggregator.errors import StateError
+from broker.aggregator.model_steps import (
+    SCHEMA as STEPS_SCHEMA,
+)
+from broker.aggregator.model_steps import (
+    Step,
+    forget_steps,
+    keep_carry,
+    keep_step,
+    read_carry,
+    read_step,
+    read_steps,
+)
+from broker.aggregator.next_model import NextModel
 from broker.aggregator.rounds import Round, RoundState
 from broker.durable import open_durable, transaction
 from broker.protocol import wire
+from broker.protocol.compression import Vector
 from broker.protocol.messages import Chunk, Plan, UpdateId, UpdateOffer
 
-_FORMAT = 4
+_FORMAT = 5
 _KEPT_VERSIONS = 3
-_SCHEMA = """
+_SCHEMA = (
+    """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS round (
     number INTEGER PRIMARY KEY, plan_id TEXT UNIQUE NOT NULL, state TEXT NOT NULL,
@@ -39,6 +54,8 @@ CREATE TABLE IF NOT EXISTS version (
     version INTEGER PRIMARY KEY, round INTEGER NOT NULL, cohort INTEGER NOT NULL,
     reported INTEGER NOT NULL, blob BLOB NOT NULL);
 """
+    + STEPS_SCHEMA
+)
 
 
 class RoundLog:
@@ -182,11 +199,11 @@ class RoundLog:
         round_: Round,
         reported: int,
         version: int,
-        blob: bytes,
+        model: NextModel,
         *,
         keep_chunks: bool = False,
     ) -> None:
-        """End a round with a new model version, in one transaction.
+        """End a round with a new model version, in one transaction with the step that leads to it.
 
         Pieces of uploads stay when they can still count in a later round.
 
@@ -200,9 +217,13 @@ class RoundLog:
             if not keep_chunks:
                 self._db.execute("DELETE FROM chunk")
             asked = max(len(round_.plan.cohort), reported)
-            row = (version, round_.number, asked, reported, blob)
+            row = (version, round_.number, asked, reported, model.blob)
             self._db.execute("INSERT INTO version VALUES (?,?,?,?,?)", row)
             self._db.execute("DELETE FROM version WHERE version <= ?", (version - _KEPT_VERSIONS,))
+            if model.delta is not None:
+                keep_step(self._db, version, model.delta)
+            keep_carry(self._db, model.carry)
+            forget_steps(self._db, version)
 
     def found(self, blob: bytes) -> None:
         """Write version 0 without a round: its normalisation was known beforehand."""
@@ -229,6 +250,18 @@ class RoundLog:
         if row is None:
             raise StateError(self._path, f"model version {version} is not kept")
         return bytes(row[0])
+
+    def steps(self, version: int) -> list[Step]:
+        """Return the last few steps that lead to a version one after the other, oldest first."""
+        return read_steps(self._db, version)
+
+    def step(self, version: int) -> Step | None:
+        """Return the step that leads to a version, when it is kept."""
+        return read_step(self._db, version)
+
+    def carry(self) -> Vector | None:
+        """Return what the step to the newest version has left out, float32[P]."""
+        return read_carry(self._db)
 
     def makers(self, version: int) -> tuple[int, int]:
         """Return how many gateways were asked for a kept version, and how many reported."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from broker.protocol.compression import DEFAULT_CODEC, codec
+from broker.protocol.compression import DEFAULT_CODEC, DEFAULT_MODEL_CODEC, codec
 from broker.protocol.errors import LocalProtocolError
 from broker.protocol.messages import (
     MAX_CHUNK_BYTES,
@@ -138,6 +138,8 @@ class TrainingSettings:
         server_momentum: share of a version's step that the next one takes again; see
             :mod:`broker.aggregator.server_momentum`.
         codec: of the updates; see :mod:`broker.protocol.compression`.
+        model_codec: of the steps from version to version, which gateways may fetch instead of whole
+            models; ``"none"`` publishes whole models alone.
         tiers: what gateways of which tier train; a tier that is not there trains all.
         links: codecs of gateways behind some classes of links; ``codec`` is for all others.
     """
@@ -152,6 +154,7 @@ class TrainingSettings:
     scaling: float = 0.1
     server_momentum: float = 0.6
     codec: str = DEFAULT_CODEC
+    model_codec: str = DEFAULT_MODEL_CODEC
     tiers: tuple[TierSettings, ...] = (
         TierSettings("head", Mode.HEAD),
         TierSettings("sparse", Mode.SPARSE),
@@ -179,6 +182,7 @@ class TrainingSettings:
         if len(self.links) > MAX_LINKS:
             raise SettingError("training.links", f"{len(self.links)}, at most {MAX_LINKS}")
         _require_codec("training.codec", self.codec)
+        _require_codec("training.model_codec", self.model_codec)
 
     def link_codecs(self) -> tuple[LinkCodec, ...]:
         """Return which codec a plan names for which class of link."""

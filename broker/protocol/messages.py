@@ -5,7 +5,8 @@ Aggregator to all gateways (retained): :class:`ModelAnnouncement`, :class:`Plan`
 :class:`IdentityConflict`.
 Gateway to aggregator: :class:`GatewayPresence` (retained, and the will), :class:`UpdateOffer`.
 Either way: :class:`Chunk`, a piece of a content-addressed blob. A model travels as such a blob
-(:class:`ModelBlob`), an update as the encoded delta.
+(:class:`ModelBlob`), or as steps to it from one that is held (:class:`ModelDelta`), an update as
+the encoded delta.
 
 All but chunks are signed (:mod:`broker.protocol.sealed`).
 """
@@ -27,6 +28,7 @@ MAX_TIERS = 16
 MAX_LINKS = 16
 # Of a payload that travels in its offer: with the envelope it fits an Ethernet frame.
 MAX_INLINE_BYTES = 1024
+MAX_DELTAS = 16
 MAX_CHANNELS = 1024
 # The largest blob in chunks of 1 KiB. Who cuts finer would make us count pieces, not bytes.
 MAX_CHUNKS = 65_536
@@ -125,6 +127,24 @@ class BlobReference:
         return -(-self.size // self.chunk_bytes)
 
 
+@dataclass(frozen=True, slots=True)
+class DeltaReference:
+    """A step from one model version to the next.
+
+    Attributes:
+        version: that it begins with.
+        base: SHA-256 of that version's blob.
+        blob: the step, a :class:`ModelDelta`.
+    """
+
+    version: Counter
+    base: Digest
+    blob: BlobReference
+
+
+Deltas = Annotated[tuple[DeltaReference, ...], Bound(0, MAX_DELTAS)]
+
+
 class Mode(StrEnum):
     """Which of a model's layers a gateway trains."""
 
@@ -187,6 +207,7 @@ class Plan:
         artifact: SHA-256 of the training artifact that the parameters belong to.
         version: model version to start from; its parameters are in ``model``.
         model: blob of the base model; ``None`` for a statistics plan.
+        deltas: steps that lead to it, each from where the one before it ends.
         cohort: the gateways that are asked.
         codec: of the updates, unless ``links`` has another for the gateway's class of link.
         min_examples: a gateway with fewer declines.
@@ -210,6 +231,7 @@ class Plan:
     seed: Annotated[int, Bound(0, 2**63 - 1)]
     staleness_cap: Annotated[int, Bound(0, 1000)] = 0
     links: Annotated[tuple[LinkCodec, ...], Bound(0, MAX_LINKS)] = ()
+    deltas: Deltas = ()
 
     @property
     def codecs(self) -> tuple[str, ...]:
@@ -235,6 +257,7 @@ class ModelAnnouncement:
     Attributes:
         epoch: grows with every announcement; a lower one than seen is refused.
         cohort, reported: how many gateways were asked for it, and how many gave an update.
+        deltas: steps that lead to it, each from where the one before it ends.
     """
 
     epoch: Counter
@@ -243,6 +266,7 @@ class ModelAnnouncement:
     model: BlobReference
     cohort: Counter
     reported: Counter
+    deltas: Deltas = ()
 
 
 @message_type("model-blob", MAX_BLOB_BYTES)
@@ -261,6 +285,21 @@ class ModelBlob:
             raise ValueError(f"{len(self.mean)} means and {len(self.std)} standard deviations")
         if len(self.parameters) % 4:
             raise ValueError(f"{len(self.parameters)} bytes of parameters are not float32")
+
+
+@message_type("model-delta", MAX_BLOB_BYTES)
+@dataclass(frozen=True, slots=True)
+class ModelDelta:
+    """What the blob of a step holds: the compressed change of the parameters.
+
+    Attributes:
+        base: SHA-256 of the model's blob that it is to be applied to.
+        codec: that wrote the payload; its shared seed is the version that the step leads to.
+    """
+
+    base: Digest
+    codec: Name
+    payload: Annotated[bytes, Bound(1, MAX_BLOB_BYTES)]
 
 
 @message_type("gateway-presence")

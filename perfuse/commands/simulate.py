@@ -104,6 +104,12 @@ def add_parser(commands: Commands) -> None:
         help="none, default or a chain as in docs/compression.md (%(default)s)",
     )
     add(
+        "--model-codec",
+        default="default",
+        metavar="CODEC",
+        help="likewise, of the steps from version to version; none: whole models (%(default)s)",
+    )
+    add(
         "--tiers",
         type=_tiers,
         default=(),
@@ -186,7 +192,7 @@ def _add_link(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the simulation and print a line for each round."""
     from broker.aggregator.settings import LinkCodecSettings, TrainingSettings
-    from broker.protocol.compression import DEFAULT_CODEC
+    from broker.protocol.compression import DEFAULT_CODEC, DEFAULT_MODEL_CODEC
     from perfuse.simulation.run import LinkOptions, SimulationOptions, simulate, write_report
 
     links = tuple(LinkCodecSettings(name, text) for name, _, text in options.link_codec)
@@ -202,6 +208,9 @@ def run(options: argparse.Namespace) -> int:
         scaling=options.scaling,
         server_momentum=options.server_momentum,
         codec=DEFAULT_CODEC if options.codec == "default" else options.codec,
+        model_codec=DEFAULT_MODEL_CODEC
+        if options.model_codec == "default"
+        else options.model_codec,
     )
     link = None
     if options.link is not None:

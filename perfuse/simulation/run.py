@@ -128,6 +128,7 @@ def simulate(options: SimulationOptions, said: Callable[[Row], None]) -> dict[st
         "clients": list(split.training),
         "heldout_clients": list(split.heldout),
         "codec": options.training.codec,
+        "model_codec": options.training.model_codec,
         "bytes": "MQTT payloads of all gateways together; topics and packet headers not counted",
         "rounds": rows,
         "final": rows[-1],

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.aggregator.next_model import NextModel
 from broker.aggregator.rounds import Round
 from broker.aggregator.task import Task
 from broker.protocol.compression import Layout, Shared, codec
@@ -62,6 +63,7 @@ class Ledger:
         self._round: Round | None = None
         self._seeds: dict[str, int] = {}
         self._parameters = self._before = task.initial
+        self._carry: NDArray[np.float32] = np.zeros_like(task.initial)
         self._digests: list[bytes] = []
         self._announced = (0, 0)
         self._installed: dict[str, int] = {}
@@ -136,8 +138,9 @@ class Ledger:
         require(not strict, Invariant.NOTHING_LOST, f"round {round_.number} had no deadline")
         self.counts["rounds abandoned"] += 1
 
-    def committed(self, round_: Round, reported: int, version: int, blob: bytes) -> None:
-        """A round has ended with a version, which must be the mean of what was accepted."""
+    def committed(self, round_: Round, reported: int, version: int, model: NextModel) -> None:
+        """A round has ended with a version: the mean of what was accepted, less what is carried."""
+        blob = model.blob
         self._say("aggregator", f"round {round_.number}: version {version} of {reported}", blob)
         self._require_next(version)
         counting = [self._entries[key] for key in self._counting]
@@ -151,7 +154,7 @@ class Ledger:
             parameters = self._task.initial
         else:
             parameters = self._mean(counting)
-        self._publish(blob, parameters)
+        self._publish(blob, parameters, model.carry)
         self._counting.clear()
         self.counts["rounds committed"] += 1
         self.counts["updates folded"] += reported
@@ -237,7 +240,7 @@ class Ledger:
         if self.version:  # FedAvgM: what the version before has moved goes on
             moved = self._parameters.astype(np.float64) - self._before
             step += self._scenario.settings.training.server_momentum * moved
-        return np.asarray(self._parameters.astype(np.float64) + step, np.float32)
+        return np.asarray(self._parameters.astype(np.float64) + step + self._carry, np.float32)
 
     def _decoded(self, entry: _Entry) -> NDArray[np.float32]:
         offer = entry.offer
@@ -251,10 +254,13 @@ class Ledger:
         close = np.allclose((found.mean, found.std), (expected.mean, expected.std), rtol=1e-6)
         require(close, Invariant.ONCE, f"normalisation {found}, not {expected}")
 
-    def _publish(self, blob: bytes, expected: NDArray[np.float32]) -> None:
+    def _publish(
+        self, blob: bytes, expected: NDArray[np.float32], carry: NDArray[np.float32] | None = None
+    ) -> None:
         version, _, found = unpack_model(blob, self._task.artifact, self._scenario.parameters)
-        close = np.allclose(found, expected, rtol=1e-5, atol=1e-6)
-        off = float(np.abs(found - expected).max())
+        self._carry = np.zeros_like(found) if carry is None else carry
+        close = np.allclose(found + self._carry, expected, rtol=1e-5, atol=1e-6)
+        off = float(np.abs(found + self._carry - expected).max())
         require(close, Invariant.ONCE, f"version {version} is off by {off:g} from its updates")
         self._before, self._parameters = self._parameters, found
         self._digests.append(hashlib.sha256(blob).digest())

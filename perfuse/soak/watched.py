@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from broker.aggregator.next_model import NextModel
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.rounds import Round
 from broker.protocol.messages import Chunk, ReceiptStatus, UpdateId, UpdateOffer
@@ -96,12 +97,14 @@ class WatchedRoundLog(RoundLog):
             super().accept(offer, payload, *rest)
             self._ledger.accepted(offer, payload)
 
-    def commit(self, round_: Round, reported: int, version: int, blob: bytes, **more: Any) -> None:
+    def commit(
+        self, round_: Round, reported: int, version: int, model: NextModel, **more: Any
+    ) -> None:
         """See :class:`RoundLog`."""
         self._round_ends()
         with _step(self._tripwire):
-            super().commit(round_, reported, version, blob, **more)
-            self._ledger.committed(round_, reported, version, blob)
+            super().commit(round_, reported, version, model, **more)
+            self._ledger.committed(round_, reported, version, model)
 
     def abandon(self, round_: Round, reason: str) -> None:
         """See :class:`RoundLog`."""

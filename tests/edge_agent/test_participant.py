@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -13,13 +14,14 @@ import numpy as np
 import pytest
 
 from broker.protocol import sealed, wire
-from broker.protocol.compression import codec
+from broker.protocol.compression import Layout, Shared, codec
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.messages import (
     AggregatorPresence,
     BlobReference,
     Chunk,
     ClockNotice,
+    DeltaReference,
     GatewayPresence,
     GatewayState,
     IdentityConflict,
@@ -36,7 +38,8 @@ from broker.protocol.messages import (
     UpdateOffer,
     Want,
 )
-from broker.protocol.model_blob import pack_model
+from broker.protocol.model_blob import pack_model, unpack_model
+from broker.protocol.model_delta import pack_delta, step_model
 from broker.protocol.signing import Ed25519Signer
 from broker.protocol.statistics import decode_sums
 from broker.protocol.topics import Topics
@@ -1121,3 +1124,158 @@ def test_a_plan_that_was_given_up_does_not_come_back_with_a_restart(opened: Open
     again = opened()
     again.started()
     assert of(again.examples(50, NOW), StartWork) == []
+
+
+class Steps:
+    """Versions 0 to 3, each what a q8 step makes of the one before, as the aggregator does it."""
+
+    def __init__(self) -> None:
+        self.blobs, self.deltas = [blob(0)], []
+        for version in range(1, 4):
+            change = DELTA * np.float32(version)
+            shared = Shared(Layout.plain(PARAMETERS), version)
+            payload = codec("q8").compress(change, shared, np.random.default_rng(version)).payload
+            self.deltas.append(pack_delta(self.blobs[-1], "q8", payload))
+            self.blobs.append(step_model(self.blobs[-1], self.deltas[-1], shared.layout))
+        self.model = refer(self.blobs[-1], 512)
+        self.parameters = unpack_model(self.blobs[-1], ARTIFACT, PARAMETERS)[2]
+
+    @property
+    def references(self) -> tuple[DeltaReference, ...]:
+        return tuple(
+            DeltaReference(i, refer(base, 512).digest, refer(delta, 512))
+            for i, (base, delta) in enumerate(zip(self.blobs, self.deltas, strict=False))
+        )
+
+    def announced(self) -> ModelAnnouncement:
+        return announcement(3, model=self.model, deltas=self.references)
+
+
+def serve(gateway: Participant, steps: Steps, asked: list[Effect]) -> tuple[list[Effect], int]:
+    """Answer subscriptions from retained chunks until there are none; returns bytes served too."""
+    chunks = {
+        TOPICS.blob_chunk(chunk.digest, chunk.index): chunk
+        for data in steps.blobs + steps.deltas
+        for chunk in cut(data, refer(data, 512), range(refer(data, 512).chunks))
+    }
+    effects, served = list(asked), 0
+    waiting = blob_filters(asked, Subscribe)
+    while waiting:
+        chunk = chunks[waiting.pop(0)]
+        served += len(chunk.data)
+        found = hear(gateway, chunk)
+        effects += found
+        waiting += blob_filters(found, Subscribe)
+    return effects, served
+
+
+def holding(gateway: Participant, *blobs: bytes) -> Participant:
+    for data in blobs:
+        found = refer(data, 512)
+        version = unpack_model(data, ARTIFACT, PARAMETERS)[0]
+        hear(gateway, announcement(version, epoch=0, model=found))
+        for chunk in cut(data, found, range(found.chunks)):
+            hear(gateway, chunk)
+    return gateway
+
+
+def installed_bytes(effects: list[Effect]) -> bytes:
+    return of(effects, Install)[-1].model.parameters.tobytes()
+
+
+@pytest.mark.parametrize("held", [0, 1, 2])
+def test_who_holds_an_earlier_version_fetches_the_steps(opened: Open, held: int) -> None:
+    steps = Steps()
+    gateway = holding(up(opened()), steps.blobs[held])
+    effects, served = serve(gateway, steps, hear(gateway, steps.announced()))
+    assert served == sum(len(delta) for delta in steps.deltas[held:])
+    assert served < len(steps.blobs[-1])
+    assert installed_bytes(effects) == steps.parameters.tobytes()
+    assert (gateway.version, gateway.state) == (3, GatewayState.READY)
+    assert of(effects, Note) == []
+
+
+def test_who_holds_nothing_or_another_model_fetches_the_whole(opened: Open) -> None:
+    steps = Steps()
+    gateway = holding(up(opened()), blob(1))
+    effects, served = serve(gateway, steps, hear(gateway, steps.announced()))
+    assert served == len(steps.blobs[-1])
+    assert installed_bytes(effects) == steps.parameters.tobytes()
+
+
+def test_a_plans_base_comes_by_a_step_too(opened: Open) -> None:
+    steps = Steps()
+    gateway = holding(up(opened()), steps.blobs[2])
+    asked = plan(1, 3, model=steps.model, deltas=steps.references)
+    effects, served = serve(gateway, steps, hear(gateway, asked))
+    assert served == len(steps.deltas[2])
+    (work,) = of(effects, StartWork)
+    assert work.model is not None
+    assert work.model.parameters.tobytes() == steps.parameters.tobytes()
+
+
+def test_a_kill_between_two_steps_costs_none_of_what_was_done(opened: Open) -> None:
+    steps = Steps()
+    gateway = holding(up(opened()), steps.blobs[0])
+    hear(gateway, steps.announced())
+    for data in steps.deltas[:2]:
+        found = refer(data, 512)
+        for chunk in cut(data, found, range(found.chunks)):
+            hear(gateway, chunk)
+    again = up(opened())
+    effects, served = serve(again, steps, hear(again, steps.announced()))
+    assert served == len(steps.deltas[2])
+    assert installed_bytes(effects) == steps.parameters.tobytes()
+
+
+def spoil_payload(steps: Steps) -> None:
+    """The step decodes, and gives another model than the announced one."""
+    shared = Shared(Layout.plain(PARAMETERS), 3)
+    other = codec("q8").compress(-DELTA, shared, np.random.default_rng(0))
+    steps.deltas[2] = pack_delta(steps.blobs[2], "q8", other.payload)
+
+
+def spoil_base(steps: Steps) -> None:
+    steps.deltas[2] = pack_delta(b"another model", "q8", b"x")
+
+
+def spoil_codec(steps: Steps) -> None:
+    steps.deltas[2] = pack_delta(steps.blobs[2], "zip", b"x")
+
+
+def spoil_blob(steps: Steps) -> None:
+    steps.deltas[2] = b"no step at all"
+
+
+@pytest.mark.parametrize("spoil", [spoil_payload, spoil_base, spoil_codec, spoil_blob])
+def test_a_step_that_does_not_give_the_promised_digest_falls_back_to_the_whole(
+    opened: Open, spoil: Callable[[Steps], None]
+) -> None:
+    steps = Steps()
+    gateway = holding(up(opened()), steps.blobs[2])
+    spoil(steps)
+    effects, served = serve(gateway, steps, hear(gateway, steps.announced()))
+    assert served == len(steps.deltas[2]) + len(steps.blobs[3])
+    (note,) = of(effects, Note)
+    assert note.text.startswith("the model is fetched whole: ")
+    assert installed_bytes(effects) == steps.parameters.tobytes()
+
+
+def test_a_base_that_is_not_whole_any_more_falls_back_to_the_whole(
+    opened: Open, tmp_path: Path
+) -> None:
+    steps = Steps()
+    gateway = holding(up(opened()), steps.blobs[2])
+    with closing(sqlite3.connect(tmp_path / "journal")) as db, db:
+        db.execute("UPDATE model SET blob = substr(blob, 1, 100)")
+    effects, served = serve(gateway, steps, hear(gateway, steps.announced()))
+    assert served == len(steps.deltas[2]) + len(steps.blobs[3])
+    assert "not whole" in of(effects, Note)[0].text
+    assert installed_bytes(effects) == steps.parameters.tobytes()
+
+
+def test_a_base_that_is_held_is_not_fetched_again_while_work_rests(gateway: Participant) -> None:
+    working(gateway, plan(1))
+    effects = gateway.judged((Obstacle(Reason.BATTERY, "low"),), NOW)
+    assert len(of(effects, PauseWork)) == 1
+    assert blob_filters(effects + gateway.tick(NOW + 40), Subscribe) == []

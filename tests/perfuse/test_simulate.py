@@ -105,6 +105,27 @@ def test_bytes_are_the_payloads_of_every_gateway(data):
     assert row["downlink_bytes"] > 4 * 4 * parameters
 
 
+@pytest.mark.parametrize("link", [None, LinkOptions("wifi", step_ms=6.0, deadline_s=600.0)])
+def test_models_go_down_as_steps_after_the_first(data, link, record_property):
+    """What is left beside the model: plans, announcements, receipts, chunks' envelopes."""
+    reports = {}
+    for model_codec in ("none", "q8", "q4"):
+        training = TrainingSettings(local_epochs=3, learning_rate=0.05, model_codec=model_codec)
+        reports[model_codec] = simulate(
+            options(data, model="heart-mlp", rounds=6, training=training, link=link),
+            lambda row: None,
+        )
+    down = {
+        name: sum(row["downlink_bytes"] for row in report["rounds"][2:])
+        for name, report in reports.items()
+    }
+    record_property("times_fewer_down", {name: down["none"] / size for name, size in down.items()})
+    assert down["none"] > 1.7 * down["q8"]
+    assert down["q8"] > 1.15 * down["q4"]
+    scores = [reports[name]["final"]["accuracy"] for name in ("none", "q8")]
+    assert scores[0] == pytest.approx(scores[1], abs=0.05)
+
+
 LINK_KEYS = {"virtual_seconds", "wire_uplink_bytes", "wire_downlink_bytes"}
 
 

@@ -8,6 +8,7 @@ from broker.protocol.compression.magnitude import MAX_MAGNITUDE, Vector
 
 __all__ = [
     "DEFAULT_CODEC",
+    "DEFAULT_MODEL_CODEC",
     "MAX_MAGNITUDE",
     "NONE",
     "Chain",
@@ -24,3 +25,5 @@ __all__ = [
 
 # What docs/compression.md recommends after measuring.
 DEFAULT_CODEC = "q8"
+# Of models on their way down, likewise.
+DEFAULT_MODEL_CODEC = "q8"

@@ -85,7 +85,7 @@ def settings(**rounds: Any) -> AggregatorSettings:
         "deadline_s": 60.0,
         "backoff_s": 0.0,
     } | rounds
-    training = TrainingSettings(codec="none", server_momentum=0.0)
+    training = TrainingSettings(codec="none", model_codec="none", server_momentum=0.0)
     return AggregatorSettings("ward", RoundSettings(**asked), training, chunk_bytes=512, seed=3)
 
 
@@ -237,7 +237,9 @@ def test_a_round_goes_from_presence_to_a_new_version(opened: Open) -> None:
 
 
 def test_a_version_goes_on_the_way_of_the_last_one_even_after_a_crash(opened: Open) -> None:
-    told = replace(settings(), training=TrainingSettings(codec="none", server_momentum=0.5))
+    told = replace(
+        settings(), training=TrainingSettings(codec="none", model_codec="none", server_momentum=0.5)
+    )
     what = replace(task(), ranges=(slice(290, 300),))
     plan = the_plan(arrive(opened(told, what), "g1", "g2"))
     versions = [INITIAL]
@@ -958,7 +960,7 @@ SPARSE = "residual|topk=0.1|sign|golomb"
 
 def test_gateways_behind_other_links_answer_one_round_with_other_codecs(opened: Open) -> None:
     links = (LinkCodecSettings("4g", SPARSE),)
-    training = TrainingSettings(codec="none", server_momentum=0, links=links)
+    training = TrainingSettings(codec="none", model_codec="none", server_momentum=0, links=links)
     told = replace(settings(), training=training)
     core = opened(told)
     plan = opened_round(core)

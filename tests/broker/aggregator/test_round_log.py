@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,11 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from broker.aggregator.errors import RoundError, StateError
+from broker.aggregator.next_model import NextModel
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.rounds import Round, RoundState
 from broker.durable import open_durable
@@ -26,6 +29,9 @@ from broker.protocol.messages import (
     UpdateId,
     UpdateOffer,
 )
+from broker.protocol.model_blob import pack_model
+from broker.protocol.model_delta import pack_delta
+from models.normalisation import Normalisation
 
 ARTIFACT = b"a" * 32
 PLAN = Plan(
@@ -85,7 +91,7 @@ def test_a_commit_lets_go_of_payloads_and_keeps_their_ids(log: RoundLog, path: P
     log.begin(ROUND)
     log.accept(offer("g1"), b"one", 1)
     log.keep_chunk("g2", Chunk(b"e" * 32, 1, b"piece"))
-    log.commit(ROUND, 1, 0, b"blob")
+    log.commit(ROUND, 1, 0, NextModel(b"blob"))
     with closing(reopened(log, path)) as again:
         assert again.last_round() == ROUND.to(RoundState.COMMITTED)
         assert again.latest_version() == 0
@@ -104,7 +110,7 @@ def test_an_abandoned_round_makes_no_version(log: RoundLog) -> None:
 
 def test_a_round_ends_once(log: RoundLog) -> None:
     log.begin(ROUND)
-    log.commit(ROUND, 2, 0, b"blob")
+    log.commit(ROUND, 2, 0, NextModel(b"blob"))
     with pytest.raises(RoundError):
         log.abandon(ROUND.to(RoundState.COMMITTED), "")
     assert log.latest_version() == 0
@@ -116,7 +122,7 @@ def test_the_last_three_versions_are_kept(log: RoundLog) -> None:
         plan = replace(PLAN, plan=f"ward.{number}")
         round_ = Round(number, plan, 2, RoundState.OPEN)
         log.begin(round_)
-        log.commit(round_, 2, number, b"%d" % number)
+        log.commit(round_, 2, number, NextModel(b"%d" % number))
     assert [log.blob(version) for version in (3, 4, 5)] == [b"3", b"4", b"5"]
     with pytest.raises(StateError, match="version 2 is not kept"):
         log.blob(2)
@@ -197,3 +203,22 @@ def test_an_accepted_update_survives_a_kill(path: Path) -> None:
     with closing(RoundLog(path, "ward", ARTIFACT)) as log:
         assert log.last_round() == ROUND
         assert list(log.updates(1)) == [(offer("g1"), b"payload" * 1000, 1.0)]
+
+
+def test_a_commit_that_fails_leaves_version_step_and_carry_as_they_were(log: RoundLog) -> None:
+    base = pack_model(0, ARTIFACT, Normalisation((0.0,), (1.0,)), np.zeros(3, np.float32))
+    delta = pack_delta(base, "none", b"x")
+    log.begin(ROUND)
+    log.commit(ROUND, 2, 1, NextModel(b"one", delta, np.ones(3, np.float32)))
+    second = replace(ROUND, number=2, plan=replace(PLAN, plan="ward.2"))
+    log.begin(second)
+    with pytest.raises(sqlite3.IntegrityError):
+        log.commit(second, 2, 1, NextModel(b"two", delta, np.zeros(3, np.float32)))
+    assert (log.latest_version(), log.blob(1)) == (1, b"one")
+    assert [step.delta for step in log.steps(1)] == [delta]
+    carry = log.carry()
+    assert carry is not None
+    assert carry.tolist() == [1, 1, 1]
+    last = log.last_round()
+    assert last is not None
+    assert last.state is RoundState.OPEN

@@ -46,7 +46,7 @@ def federation(profile=None, seed=5, faults=None, deadline_s=600.0, patience_s=3
             | {"deadline_s": deadline_s, "min_examples": 1}
             | rounds
         ),
-        TrainingSettings(codec="none", server_momentum=0.0),
+        TrainingSettings(codec="none", model_codec="none", server_momentum=0.0),
         chunk_bytes=1024,
     )
     labour = Labour(perform, 32, 500.0)
