@@ -13,7 +13,14 @@ from broker.aggregator.events import Event
 from broker.aggregator.task import Task
 from broker.protocol import cose, sealed, wire
 from broker.protocol.effects import Publish
-from broker.protocol.messages import ClockNotice, ModelAnnouncement, Plan, Receipt, Want
+from broker.protocol.messages import (
+    ClockNotice,
+    IdentityConflict,
+    ModelAnnouncement,
+    Plan,
+    Receipt,
+    Want,
+)
 from broker.protocol.signing import Signer
 from broker.protocol.topics import Topics
 from edge_agent.effects import Identity, Install, Note, StartWork
@@ -74,6 +81,9 @@ class Played:
     virtual_s: float
     counts: dict[str, int]
     memory_bytes: int
+
+
+_REPLIES = (Want, Receipt, Plan, ClockNotice, IdentityConflict)
 
 
 class Stage:
@@ -207,7 +217,7 @@ class Stage:
         elif effect.topic == self._topics.plan:
             self._ledger.planned(sealed.peek(effect.payload, Plan))
         elif effect.topic.endswith("/reply"):
-            word = wire.decode_any(_payload(effect), (Want, Receipt, Plan, ClockNotice))
+            word = wire.decode_any(_payload(effect), _REPLIES)
             if isinstance(word, Plan):
                 self._ledger.planned(word)
             elif isinstance(word, Receipt):
