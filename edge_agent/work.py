@@ -21,6 +21,7 @@ from broker.protocol.statistics import STATISTICS_CODEC, encode_sums
 from broker.protocol.transfer import refer
 from edge_agent.control_variate import ControlVariate, control_variate, reach_of
 from edge_agent.effects import FinishWork, Identity, Model, Note, PauseWork, StartWork, StopWork
+from edge_agent.errors import StorageError
 from edge_agent.journal import Journal
 from edge_agent.shelf import ModelShelf
 from edge_agent.trainer import Summed, Trained
@@ -156,9 +157,16 @@ class PlanWork:
         return None if plan is None or self._journal.has_answered(plan.plan) else plan
 
     def _take_up(self, plan: Plan | None) -> None:
-        if plan is not self._plan:
+        changed, self._plan = plan is not self._plan, plan
+        if not changed:
+            return
+        try:
             self._journal.keep_plan(plan)
-        self._plan = plan
+        except StorageError as error:
+            # On a full disk: only a restart without a link would have needed it, and what is
+            # answered is not begun again.
+            if error.corrupt:
+                raise
 
     def _refusal(self, plan: Plan) -> str:
         """Say why a plan cannot be answered, before any work goes into it."""

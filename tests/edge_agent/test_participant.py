@@ -1279,3 +1279,18 @@ def test_a_base_that_is_held_is_not_fetched_again_while_work_rests(gateway: Part
     effects = gateway.judged((Obstacle(Reason.BATTERY, "low"),), NOW)
     assert len(of(effects, PauseWork)) == 1
     assert blob_filters(effects + gateway.tick(NOW + 40), Subscribe) == []
+
+
+def test_an_update_is_offered_though_the_plan_could_not_be_struck_out(
+    gateway: Participant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk was full between the two: to work again would find the plan answered, for ever."""
+    work = working(gateway, plan())
+
+    def full(kept: Plan | None) -> None:
+        raise StorageError("journal.sqlite", "database or disk is full")
+
+    monkeypatch.setattr(gateway._work._journal, "keep_plan", full)
+    effects = gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW)
+    assert len(offers(effects)) == 1
+    assert of(effects + gateway.tick(NOW + 1), StartWork) == []
