@@ -127,7 +127,7 @@ def scenario_of(
         duplicate=0.1 if messy else 0.0,
         snapshot_s=float(rng.choice([5.0, 30.0, 300.0])),
         tick_s=float(rng.choice([1.0, 5.0, 10.0])),
-        room_bytes=int(rng.choice([1 << 26, 3 * (4 * parameters + 4096)])),
+        room_bytes=int(rng.choice([1 << 26, 4 * parameters + 64])),
         ed25519=seed % ED25519_EVERY == 1,
         faults=faults_of(rng, tuple(examples), weather),
     )

@@ -223,6 +223,8 @@ class Stage:
             elif isinstance(word, Receipt):
                 durable = self._log.is_durable(word.update)
                 self._ledger.replied(word.update, word.status, durable=durable)
+            one = not isinstance(word, IdentityConflict)
+            require(one, Invariant.PROGRESS, f"{effect.topic}: one agent is taken for two")
 
     def _weigh(self) -> None:
         """Hold the aggregator's core against the size of the model and of the roster."""

@@ -99,6 +99,7 @@ class VirtualBroker:
         self._subscribers = Subscribers()
         self._here: dict[str, _Presence] = {}
         self._not_before: dict[tuple[str, str], float] = {}
+        self._late: dict[tuple[str, str], deque[bytes]] = {}
         self.up = True
 
     def accept(self, connection: Connection) -> None:
@@ -210,13 +211,16 @@ class VirtualBroker:
     def _give(self, client: str, topic: str, payload: bytes) -> None:
         """Queue every copy for a client, not before what the topic has for it already."""
         key = (client, topic)
+        late = self._late.setdefault(key, deque())
         for late_s in self._faults.copies(client, topic):
             due_s = max(self._queue.now_s + late_s, self._not_before.get(key, 0.0))
-            if due_s <= self._queue.now_s:
+            if due_s <= self._queue.now_s and not late:
                 self._enqueue(client, topic, payload)
                 continue
             self._not_before[key] = due_s
-            self._queue.at(due_s, lambda: self._enqueue(client, topic, payload))
+            late.append(payload)
+            # Whatever the queue does with ties, a topic keeps its order.
+            self._queue.at(due_s, lambda: self._enqueue(client, topic, late.popleft()))
 
     def _enqueue(self, client: str, topic: str, payload: bytes) -> None:
         session = self._memory.sessions.get(client)

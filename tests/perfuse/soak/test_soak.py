@@ -43,9 +43,9 @@ def test_two_hundred_seeds_hold_every_invariant():
     # What never happens is not tested either.
     for kind in set(FaultKind) - {FaultKind.CLOCK_JUMP}:
         assert counts[f"fault {kind}"] >= 20, kind
-    for name in ("receipt accepted", "receipt duplicate", "update stale", "updates folded late"):
-        assert counts[name] >= 5, name
-    assert counts["rounds abandoned"] >= 20
+    for name in ("receipt duplicate", "update stale", "update evicted", "updates folded late"):
+        assert counts[name] >= 20, name
+    assert counts["rounds abandoned"] >= 10
     assert counts["rounds committed"] >= 5 * SEEDS
     assert counts["updates folded"] >= 5000
 

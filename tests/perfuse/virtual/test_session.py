@@ -25,8 +25,8 @@ ENDINGS = [Ending.RESET, Ending.SILENT]
 class Net:
     """A broker and clients that subscribe, as cores do, whenever they are connected."""
 
-    def __init__(self, faults=None):
-        self.queue = EventQueue()
+    def __init__(self, faults=None, ties=None):
+        self.queue = EventQueue(ties)
         self.broker = VirtualBroker(self.queue, faults)
         self._rng = np.random.default_rng(1)
 
@@ -75,6 +75,18 @@ class Client:
 
     def published(self, token):
         self.tokens.append(token)
+
+
+def test_late_messages_of_a_topic_keep_their_order_whatever_the_queue_does_with_ties():
+    late = RandomFaults(np.random.default_rng(2), late=0.5, late_s=5.0, duplicate=0.0)
+    net = Net(late, np.random.default_rng(3))
+    reader, writer = net.client("r", "t"), net.client("w")
+    net.after(1)
+    for i in range(50):
+        writer.publish("t", bytes([i]))
+        net.after(0.01)
+    net.after(60)
+    assert reader.payloads == [bytes([i]) for i in range(50)]
 
 
 def test_messages_come_in_order_and_are_acknowledged():
