@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Play whole federations in virtual time: the agents' and the aggregator's own code, with kills, power
-cuts, cut links, a forgetful broker, full disks, and messages that are late or come twice. Each seed
+cuts, cut links, a forgetful broker, full disks, jumping clocks, and late messages. Each seed
 draws its own settings and faults. At every step it is checked that each folded update counts once,
 that a receipt implies durability, that versions only grow, that nothing is lost, and that the
 aggregator's memory is that of the model.
@@ -49,7 +49,6 @@ def add_parser(commands: Commands) -> None:
     )
     add("--gateways", type=whole(1, 4096), metavar="N", help="by default the seed decides")
     add("--rounds", type=whole(1, 10_000), metavar="N", help="together with --gateways")
-    add("--clocks", action="store_true", help="let clocks jump by up to a day, too")
     add("--digests", action="store_true", help="print a line for every seed")
     parser.set_defaults(run=run)
 
@@ -62,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         print("perfuse soak: --gateways and --rounds go together")
         return ExitCode.USAGE
     size = None if options.gateways is None else (options.gateways, options.rounds)
-    asked = SoakOptions(options.first, options.seeds, options.processes, options.clocks, size)
+    asked = SoakOptions(options.first, options.seeds, options.processes, size)
     failed, counts = 0, Counter[str]()
     every = max(1, options.seeds // _LINES)
     for done, outcome in enumerate(soak(asked), 1):
@@ -92,5 +91,4 @@ def _say(outcome: Outcome, asked: SoakOptions, *, digests: bool) -> None:
 
 def _again(seed: int, asked: SoakOptions) -> str:
     size = "" if asked.size is None else f" --gateways {asked.size[0]} --rounds {asked.size[1]}"
-    clocks = " --clocks" if asked.clocks else ""
-    return f"perfuse soak --seeds 1 --first {seed}{size}{clocks}"
+    return f"perfuse soak --seeds 1 --first {seed}{size}"

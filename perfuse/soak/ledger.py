@@ -182,6 +182,8 @@ class Ledger:
 
     def closed(self, statuses: dict[str, dict[int, str]]) -> None:
         """Nothing more will happen; ``statuses`` is what each journal says of its updates."""
+        last = self._announced[0]
+        require(last == self.version, Invariant.PROGRESS, f"version {self.version} was never said")
         for (_, gateway), entry in self._entries.items():
             name = _name(entry.offer.update)
             status = statuses[gateway].get(entry.offer.update.sequence)

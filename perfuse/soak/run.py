@@ -46,21 +46,19 @@ class SoakOptions:
     Attributes:
         first, seeds: the first one, and how many.
         processes: that share them; the outcomes are the same.
-        clocks: whether clocks jump.
         size: gateways and rounds of every seed; ``None`` has the seed decide.
     """
 
     first: int = 0
     seeds: int = 200
     processes: int = 1
-    clocks: bool = False
     size: tuple[int, int] | None = None
 
 
 def soak(options: SoakOptions) -> Iterator[Outcome]:
     """Play every seed; yields them in order."""
     seeds = range(options.first, options.first + options.seeds)
-    play = partial(play_seed, clocks=options.clocks, size=options.size)
+    play = partial(play_seed, size=options.size)
     if options.processes == 1:
         yield from map(play, seeds)
         return
@@ -68,9 +66,9 @@ def soak(options: SoakOptions) -> Iterator[Outcome]:
         yield from pool.map(play, seeds, chunksize=_AT_ONCE)
 
 
-def play_seed(seed: int, *, clocks: bool = False, size: tuple[int, int] | None = None) -> Outcome:
+def play_seed(seed: int, *, size: tuple[int, int] | None = None) -> Outcome:
     """Play what a seed stands for; see :func:`~perfuse.soak.scenario.scenario_of`."""
-    return play(scenario_of(seed, clocks=clocks, size=size))
+    return play(scenario_of(seed, size=size))
 
 
 def play(scenario: Scenario) -> Outcome:

@@ -75,14 +75,11 @@ class Scenario:
         return tuple(self.examples)
 
 
-def scenario_of(
-    seed: int, *, clocks: bool = False, size: tuple[int, int] | None = None
-) -> Scenario:
+def scenario_of(seed: int, *, size: tuple[int, int] | None = None) -> Scenario:
     """Draw what a seed stands for.
 
     Args:
         seed: of everything.
-        clocks: whether clocks jump, by up to a day either way.
         size: gateways and rounds; by default 5 to 30 and 5 to 10, and in one seed of
             ``FULL_SIZE_EVERY`` 100 and 20.
     """
@@ -100,7 +97,7 @@ def scenario_of(
         faults=int(rounds * rng.uniform(0.3, 2.5) * (1 + count / 25)),
         until_s=expected_s,
         longest_s=float(rng.choice([5.0, 30.0, 120.0])),
-        clocks=_DAY_S if clocks else 0.0,
+        clocks=_DAY_S if rng.random() < 0.5 else 0.0,
     )
     return Scenario(
         seed=seed,

@@ -11,6 +11,7 @@ from broker.aggregator.next_model import NextModel
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.rounds import Round
 from broker.protocol.messages import Chunk, ReceiptStatus, UpdateId, UpdateOffer
+from edge_agent.errors import StorageError
 from edge_agent.journal import Journal
 from perfuse.soak.ledger import Ledger
 from perfuse.soak.scenario import POPULATION
@@ -28,34 +29,45 @@ class WatchedJournal(Journal):
         self._gateway = gateway
         self._ledger = ledger
         self._tripwire = Tripwire()
+        self._full = False
         super().__init__(":memory:", f"{POPULATION}/{gateway}", artifact, room_bytes=room_bytes)
         self._tripwire = tripwire
 
     def add_update(self, offer: UpdateOffer, payload: bytes, *rest: Any) -> None:
         """See :class:`Journal`."""
-        with _step(self._tripwire):
+        with self._step():
             super().add_update(offer, payload, *rest)
             self._ledger.journalled(self._gateway, offer, payload)
 
     def settle(self, update: UpdateId, status: ReceiptStatus, *rest: Any) -> None:
         """See :class:`Journal`."""
-        with _step(self._tripwire):
+        with self._step():
             super().settle(update, status, *rest)
             self._ledger.settled(self._gateway, update, status)
 
     def keep_model(self, version: int, digest: bytes, blob: bytes) -> None:
         """See :class:`Journal`."""
-        with _step(self._tripwire):
+        with self._step():
             super().keep_model(version, digest, blob)
 
     def next_counter(self, name: str) -> int:
         """See :class:`Journal`."""
-        with _step(self._tripwire):
+        with self._step():
             return super().next_counter(name)
 
     def fill_disk(self, *, full: bool) -> None:
-        """Let no page be added to the file, or as many as anybody likes."""
+        """Let nothing be written that a core asks for, and no page be added by anything else."""
+        self._full = full
         _limit(self._db, full=full)
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        """A write is two steps: a kill in front of it takes it back, one behind it does not."""
+        self._tripwire.step()
+        if self._full:
+            raise StorageError(self._path, "database or disk is full")
+        yield
+        self._tripwire.step()
 
     def statuses(self) -> dict[int, str]:
         """Return the status of each update that is remembered, by its sequence."""
@@ -78,22 +90,23 @@ class WatchedRoundLog(RoundLog):
         self._round_ends = round_ends
         self._ledger = ledger
         self._tripwire = tripwire
+        self._full = False
         super().__init__(":memory:", POPULATION, artifact)
 
     def begin(self, round_: Round) -> None:
         """See :class:`RoundLog`."""
-        with _step(self._tripwire):
+        with self._step():
             super().begin(round_)
             self._ledger.begun(round_)
 
     def replan(self, round_: Round) -> None:
         """See :class:`RoundLog`."""
-        with _step(self._tripwire):
+        with self._step():
             super().replan(round_)
 
     def accept(self, offer: UpdateOffer, payload: bytes, *rest: Any) -> None:
         """See :class:`RoundLog`."""
-        with _step(self._tripwire):
+        with self._step():
             super().accept(offer, payload, *rest)
             self._ledger.accepted(offer, payload)
 
@@ -102,36 +115,46 @@ class WatchedRoundLog(RoundLog):
     ) -> None:
         """See :class:`RoundLog`."""
         self._round_ends()
-        with _step(self._tripwire):
+        with self._step():
             super().commit(round_, reported, version, model, **more)
             self._ledger.committed(round_, reported, version, model)
 
     def abandon(self, round_: Round, reason: str) -> None:
         """See :class:`RoundLog`."""
         self._round_ends()
-        with _step(self._tripwire):
+        with self._step():
             super().abandon(round_, reason)
             self._ledger.abandoned(round_)
 
     def found(self, blob: bytes) -> None:
         """See :class:`RoundLog`."""
-        with _step(self._tripwire):
+        with self._step():
             super().found(blob)
             self._ledger.founded(blob)
 
     def keep_chunk(self, gateway: str, chunk: Chunk) -> None:
         """See :class:`RoundLog`."""
-        with _step(self._tripwire):
+        with self._step():
             super().keep_chunk(gateway, chunk)
 
     def next_counter(self, name: str) -> int:
         """See :class:`RoundLog`."""
-        with _step(self._tripwire):
+        with self._step():
             return super().next_counter(name)
 
     def fill_disk(self, *, full: bool) -> None:
         """See :meth:`WatchedJournal.fill_disk`."""
+        self._full = full
         _limit(self._db, full=full)
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        """A write is two steps: a kill in front of it takes it back, one behind it does not."""
+        self._tripwire.step()
+        if self._full:
+            raise sqlite3.OperationalError("database or disk is full")
+        yield
+        self._tripwire.step()
 
     def is_durable(self, update: UpdateId) -> bool:
         """Whether an update would be there after a power cut: in a transaction that has ended."""
@@ -140,14 +163,6 @@ class WatchedRoundLog(RoundLog):
             (update.plan, update.gateway, update.sequence),
         ).fetchone()
         return row is not None and not self._db.in_transaction
-
-
-@contextmanager
-def _step(tripwire: Tripwire) -> Iterator[None]:
-    """A write is two steps: a kill in front of it takes it back, one behind it does not."""
-    tripwire.step()
-    yield
-    tripwire.step()
 
 
 def _limit(db: sqlite3.Connection, *, full: bool) -> None:
