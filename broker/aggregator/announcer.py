@@ -36,14 +36,22 @@ class Announcer:
         self._log = log
         self._birth = birth
 
-    def model(self, version: int) -> list[Publish]:
+    def next_epoch(self) -> int:
+        """Write down that there is a next thing to say.
+
+        Before a round ends, for nothing may be left to write then: a disk that is full would keep
+        what has happened from being said.
+        """
+        return self._log.next_counter("epoch")
+
+    def model(self, version: int, epoch: int) -> list[Publish]:
         """Publish a version's chunks and those of the steps to it, and then that it is there."""
         blob, steps = self._log.blob(version), self._log.steps(version)
         messages = self._chunks(blob)
         for step in steps:
             messages += self._chunks(step.delta)
         announcement = ModelAnnouncement(
-            self._log.next_counter("epoch"),
+            epoch,
             version,
             self._artifact,
             refer(blob, self._chunk_bytes),
@@ -63,9 +71,10 @@ class Announcer:
         """Publish what a cohort is asked."""
         return [self._retained(self._topics.plan, plan)]
 
-    def abandoned(self, plan: Plan, reported: int, retry_after_s: float) -> list[Publish]:
-        """Say that a round has missed its minimum."""
-        epoch = self._log.next_counter("epoch")
+    def abandoned(
+        self, plan: Plan, reported: int, retry_after_s: float, epoch: int
+    ) -> list[Publish]:
+        """Say that a round has missed its minimum; ``epoch`` as for a model."""
         message = RoundAbandonment(epoch, plan.plan, reported, retry_after_s)
         topic = self._topics.round
         return [Publish(topic, sealed.seal(message, topic, self._signer))]

@@ -119,7 +119,7 @@ class Coordinator:
         for topic_filter in (*topics, self._topics.all_update_chunks):
             self._effects.append(Subscribe(topic_filter))
         if (version := self._log.latest_version()) is not None:
-            self._effects += self._announcer.model(version)
+            self._effects += self._announcer.model(version, self._announcer.next_epoch())
             # Again, for a crash may have come between a commit and what it publishes.
             self._effects += self._announcer.forget(version)
         if self._open is not None:
@@ -199,8 +199,8 @@ class Coordinator:
             self._go_on_replaying()
             return
         if self._recovered:
-            self._recovered = False
             self._give_time(now)
+            self._recovered = False
         if self._open is not None:
             verdict = self._open.round.verdict(self._open.reported, now)
             if verdict is RoundState.COMMITTED:
@@ -225,8 +225,9 @@ class Coordinator:
             deadline = now + min(max(left, least), most)
             epoch = self._log.next_counter("epoch")
             plan = replace(round_.plan, deadline_unix_s=deadline, epoch=epoch)
-            self._open.round = replace(round_, plan=plan)
-            self._log.replan(self._open.round)
+            replanned = replace(round_, plan=plan)
+            self._log.replan(replanned)
+            self._open.round = replanned
             self._effects += self._announcer.plan(plan)
 
     def _open_next(self, now: float) -> None:
@@ -243,11 +244,12 @@ class Coordinator:
         version = 0 if plan.kind is PlanKind.STATISTICS else plan.version + 1
         model = self._next_model(open_round)
         keep = self._settings.rounds.staleness_cap > 0
+        epoch = self._announcer.next_epoch()
         self._log.commit(open_round.round, open_round.reported, version, model, keep_chunks=keep)
         reported = open_round.reported
         cohort = max(len(plan.cohort), reported)
         self._close()
-        self._effects += self._announcer.model(version)
+        self._effects += self._announcer.model(version, epoch)
         self._effects += self._announcer.forget(version)
         self._effects.append(
             RoundCommitted(open_round.round.number, plan.kind, version, cohort, reported)
@@ -279,10 +281,11 @@ class Coordinator:
 
     def _abandon(self, open_round: OpenRound) -> None:
         cohort, reported = len(open_round.round.plan.cohort), open_round.reported
+        epoch = self._announcer.next_epoch()
         self._log.abandon(open_round.round, f"{reported} of {cohort} reported by the deadline")
         self._close()
         wait_s = self._planner.retry_after_s()
-        self._effects += self._announcer.abandoned(open_round.round.plan, reported, wait_s)
+        self._effects += self._announcer.abandoned(open_round.round.plan, reported, wait_s, epoch)
         self._effects.append(RoundAbandoned(open_round.round.number, cohort, reported, wait_s))
 
     def _close(self) -> None:

@@ -23,7 +23,7 @@ class FaultKind(StrEnum):
     BROKER_AMNESIA = "broker-amnesia"  # of one that goes back to its last snapshot
     CUT_RESET = "cut-reset"  # a link is gone and both ends are told
     CUT_SILENT = "cut-silent"  # ... and neither is
-    FULL_DISK = "full-disk"  # a party can write nothing that needs room
+    FULL_DISK = "full-disk"  # a party can write nothing, from one of its steps on
     CLOCK_JUMP = "clock-jump"  # a party is killed, and its clock is another one when it is back
 
 
@@ -36,7 +36,8 @@ class Fault:
         kind: what.
         party: whom it befalls; empty is the broker.
         lasting_s: until it is mended, or the party is started again.
-        steps: writes and messages of the party until a kill inside.
+        steps: writes and messages of the party until a kill inside, or until its disk is full.
+        at_round_end: whether the steps are counted from when a round next ends.
         jump_s: by how much a clock jumps.
     """
 
@@ -45,6 +46,7 @@ class Fault:
     party: str
     lasting_s: float
     steps: int = 0
+    at_round_end: bool = False
     jump_s: float = 0.0
 
 
@@ -86,6 +88,9 @@ _OF_THE_AGGREGATOR = {
 _OF_THE_BROKER = {FaultKind.BROKER_CRASH: 1, FaultKind.BROKER_AMNESIA: 2}
 _WHOSE = (0.6, 0.25, 0.15)
 _CLOCK_SHARE = 0.15
+# Much hangs on what happens between the last update of a round and the next plan.
+_ROUND_END_SHARE = 0.4
+_ROUND_END_STEPS = 8
 
 
 def faults_of(
@@ -106,9 +111,10 @@ def _draw(
         kind = FaultKind.CLOCK_JUMP
     # Most are short; a few last as long as may be.
     lasting_s = 0.5 + weather.longest_s * float(rng.random()) ** 3
-    steps = 1 + int(rng.integers(_MOST_STEPS))
+    at_round_end = party == AGGREGATOR and bool(rng.random() < _ROUND_END_SHARE)
+    steps = 1 + int(rng.integers(_ROUND_END_STEPS if at_round_end else _MOST_STEPS))
     jump_s = float(rng.uniform(-weather.clocks, weather.clocks))
-    return Fault(at_s, kind, party, lasting_s, steps, jump_s)
+    return Fault(at_s, kind, party, lasting_s, steps, at_round_end, jump_s)
 
 
 def _kind(rng: np.random.Generator, shares: dict[FaultKind, int]) -> FaultKind:

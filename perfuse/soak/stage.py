@@ -27,7 +27,6 @@ from edge_agent.effects import Identity, Install, Note, StartWork
 from edge_agent.trainer import Summed, Trained
 from models.normalisation import Normalisation
 from perfuse.link.profiles import PROFILES
-from perfuse.link.timeline import Ending
 from perfuse.simulation.aggregator_party import AggregatorParty
 from perfuse.simulation.gateway_party import GatewayParty
 from perfuse.simulation.identities import signer_of
@@ -38,7 +37,8 @@ from perfuse.soak.ledger import Ledger
 from perfuse.soak.quick_signer import QuickSigner
 from perfuse.soak.reach import reachable_bytes
 from perfuse.soak.scenario import POPULATION, Scenario
-from perfuse.soak.schedule import AGGREGATOR, Fault, FaultKind
+from perfuse.soak.schedule import AGGREGATOR, Fault
+from perfuse.soak.strike import Disk, Striker
 from perfuse.soak.trace import Trace
 from perfuse.soak.tripwire import Tripwire
 from perfuse.soak.violation import Invariant, require
@@ -60,8 +60,6 @@ _LOOK_S = 10.0
 _OWN_BYTES = 64 * 1024
 _VECTORS = 6
 _GATEWAY_BYTES = 4096
-_INSIDE = (FaultKind.KILL_INSIDE, FaultKind.POWER_CUT_INSIDE)
-_SILENT = (FaultKind.POWER_CUT, FaultKind.POWER_CUT_INSIDE, FaultKind.CUT_SILENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ class Stage:
         self._memory_bytes = 0
         around = Surroundings(self._signer, self._watch, _cut_short, scenario.tick_s)
         self._log = WatchedRoundLog(
-            _ARTIFACT, self._ledger, self._tripwires[AGGREGATOR], self._weigh
+            _ARTIFACT, self._ledger, self._tripwires[AGGREGATOR], self._round_ends
         )
         self._journals: dict[str, WatchedJournal] = {}
         self._aggregator = self._make_aggregator(party_rngs[0], around)
@@ -120,6 +118,8 @@ class Stage:
         labour = Labour(self._perform, _BATCH, scenario.step_ms)
         for name, rng in zip(scenario.gateways, party_rngs[1:], strict=True):
             self._parties[name] = self._make_gateway(name, rng, labour, around)
+        disks: dict[str, Disk] = {AGGREGATOR: self._log, **self._journals}
+        self._striker = Striker(self._queue, self._broker, self._parties, self._tripwires, disks)
 
     def play(self) -> Played:
         """Run to the end and close the books.
@@ -165,29 +165,15 @@ class Stage:
         over = not faults or self._queue.now_s > max(f.at_s + f.lasting_s for f in faults)
         return over and all(journal.pending() is None for journal in self._journals.values())
 
+    def _round_ends(self) -> None:
+        """Weigh the aggregator while it holds all that it has folded, and let faults begin."""
+        self._weigh()
+        self._striker.round_ends()
+
     def _strike(self, fault: Fault) -> None:
-        kind, after = fault.kind, fault.lasting_s
-        self.trace.add(fault.party or "broker", f"FAULT {kind} for {after:.1f} s")
-        self._ledger.counts[f"fault {kind}"] += 1
-        ending = Ending.SILENT if kind in _SILENT else Ending.RESET
-        if kind in (FaultKind.BROKER_CRASH, FaultKind.BROKER_AMNESIA):
-            self._broker.crash(forgets=kind is FaultKind.BROKER_AMNESIA)
-            self._queue.after(after, self._broker.restart)
-        elif kind in _INSIDE:
-            self._tripwires[fault.party].arm(fault.steps, after, ending)
-        elif kind in (FaultKind.CUT_RESET, FaultKind.CUT_SILENT):
-            path = self._parties[fault.party].path
-            path.go_down(ending)
-            self._queue.after(after, path.come_up)
-        elif kind is FaultKind.FULL_DISK:
-            disk = self._log if fault.party == AGGREGATOR else self._journals[fault.party]
-            disk.fill_disk(full=True)
-            self._queue.after(after, lambda: disk.fill_disk(full=False))
-        else:
-            self._parties[fault.party].clock.offset_s += (
-                fault.jump_s if kind is FaultKind.CLOCK_JUMP else 0.0
-            )
-            self._parties[fault.party].crash(after, ending)
+        self.trace.add(fault.party or "broker", f"FAULT {fault.kind} for {fault.lasting_s:.1f} s")
+        self._ledger.counts[f"fault {fault.kind}"] += 1
+        self._striker.strike(fault)
 
     def _snapshot(self) -> None:
         if self._broker.up:

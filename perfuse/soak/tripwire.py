@@ -1,9 +1,8 @@
-"""Kills a party in the middle of what it does: in front of or behind a write, or a message."""
+"""Does something to a party in front of or behind one of its writes or messages."""
 
 from __future__ import annotations
 
-from perfuse.link.timeline import Ending
-from perfuse.simulation.party import Killed
+from collections.abc import Callable
 
 
 class Tripwire:
@@ -11,20 +10,19 @@ class Tripwire:
 
     def __init__(self) -> None:
         self._left = 0
-        self._killed = Killed(0.0)
+        self._act: Callable[[], None] = lambda: None
 
-    def arm(self, steps: int, down_s: float, ending: Ending) -> None:
-        """Let the party die at one of its next steps, and come back after a while."""
-        self._left = steps
-        self._killed = Killed(down_s, ending)
+    def arm(self, steps: int, act: Callable[[], None]) -> None:
+        """Let something be done at one of the party's next steps, instead of what was armed."""
+        self._left, self._act = steps, act
 
     def step(self) -> None:
         """Count a step.
 
         Raises:
-            Killed: it was the last one.
+            Killed: it was the last one, and kills.
         """
         if self._left:
             self._left -= 1
             if not self._left:
-                raise self._killed
+                self._act()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -234,6 +235,36 @@ def test_a_round_goes_from_presence_to_a_new_version(opened: Open) -> None:
     following = the_plan(effects)
     assert (following.version, following.plan) == (1, "ward.2")
     assert following.epoch > plan.epoch
+
+
+def test_a_version_is_published_though_the_disk_is_full_from_its_commit_on(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = opened()
+    plan = opened_round(core)
+    upload(core, *answer("g1", plan))
+    commit, full = RoundLog.commit, []
+
+    def fills(log: RoundLog, *what: Any, **how: Any) -> None:
+        commit(log, *what, **how)
+        full.append(True)
+
+    def counts(log: RoundLog, name: str) -> int:
+        if full:
+            raise sqlite3.OperationalError("database or disk is full")
+        return counter(log, name)
+
+    counter = RoundLog.next_counter
+    monkeypatch.setattr(RoundLog, "commit", fills)
+    monkeypatch.setattr(RoundLog, "next_counter", counts)
+    with pytest.raises(sqlite3.OperationalError):
+        upload(core, *answer("g2", plan))
+    full.clear()
+    effects = core.tick(START + 1)
+    version, _, _ = model_of(effects)
+    assert (version, the_plan(effects).version) == (1, 1)
+    accepted = replies(effects, "g2")
+    assert [r.status for r in accepted if isinstance(r, Receipt)] == [ReceiptStatus.ACCEPTED]
 
 
 def test_a_version_goes_on_the_way_of_the_last_one_even_after_a_crash(opened: Open) -> None:
