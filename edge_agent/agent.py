@@ -16,6 +16,9 @@ from itertools import count
 from pathlib import Path
 from typing import ParamSpec
 
+import numpy as np
+from numpy.typing import NDArray
+
 from broker.keys import KEY_FILE, load_or_make_seed
 from broker.link import MqttLink, steady_unix_s
 from broker.protocol.compression import Layout
@@ -302,9 +305,9 @@ class Agent:
         except (SourceError, RecordingError) as error:
             _LOG.error("%s; the other sensors go on", error)
 
-    def _keep(self, window: Window, label: str | None) -> None:
+    def _keep(self, window: Window, label: str | None, truth: NDArray[np.float32] | None) -> None:
         try:
-            self._examples.add(window, label)
+            self._examples.add(window, label, truth)
             self._watch.kept(steady_unix_s())
         except StorageError as error:
             _LOG.error("a window was not kept: %s", error)
@@ -317,15 +320,15 @@ class Agent:
             return
         _LOG.debug("%s: %s %.2f", detection.sensor, detection.what, detection.score)
         if held:  # neither prolongs nor ends a row of alarming windows
-            if self._rule.alarming(detection):
-                self._warn(self._held.alarming(detection.sensor, detection.what, held))
+            if cause := self._rule.cause(detection):
+                self._warn(self._held.alarming(detection.sensor, cause, held))
             return
         alert = self._rule.judge(detection)
         if alert is not None:
             self._keep_alert(alert)
             _LOG.warning(
                 "ALERT %s on %s: score %.2f, model version %d",
-                detection.what,
+                alert.detection.what,
                 detection.sensor,
                 detection.score,
                 detection.version,

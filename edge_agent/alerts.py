@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_agent.settings import AlertSettings
@@ -21,8 +21,10 @@ class Detection:
     """What the model said of one window.
 
     Attributes:
-        what: the predicted class, or ``"anomaly"`` for an autoencoder.
-        score: the class's probability (raw score for svm), or the reconstruction error.
+        what: the predicted class, ``"anomaly"`` for an autoencoder, or a forecast's target; in an
+            alert of a forecast also which limit was passed.
+        score: the class's probability (raw score for svm), the reconstruction error, or the
+            predicted value.
         version: of the model that said so.
     """
 
@@ -50,20 +52,33 @@ class AlertRule:
 
     def judge(self, detection: Detection) -> Alert | None:
         """Take the next detection of a sensor."""
-        if not self.alarming(detection):
+        cause = self.cause(detection)
+        if not cause:
             self._streaks.pop(detection.sensor, None)
             return None
-        what, length = self._streaks.get(detection.sensor, (detection.what, 0))
-        length = length + 1 if what == detection.what else 1
-        self._streaks[detection.sensor] = (detection.what, length)
-        return Alert(detection) if length == self._settings.consecutive else None
+        what, length = self._streaks.get(detection.sensor, (cause, 0))
+        length = length + 1 if what == cause else 1
+        self._streaks[detection.sensor] = (cause, length)
+        return (
+            Alert(replace(detection, what=cause)) if length == self._settings.consecutive else None
+        )
 
-    def alarming(self, detection: Detection) -> bool:
-        """Whether enough such detections in a row are worth an alert."""
+    def cause(self, detection: Detection) -> str:
+        """Why enough such detections in a row are worth an alert; empty where they are not."""
+        if self._settings.below is not None or self._settings.above is not None:
+            return self._passed(detection)
         if detection.what == ANOMALY:
-            return 0 < self._settings.anomaly_score < detection.score
+            return ANOMALY if 0 < self._settings.anomaly_score < detection.score else ""
         sure = detection.score >= self._settings.min_probability
-        return sure and detection.what in self._settings.classes
+        return detection.what if sure and detection.what in self._settings.classes else ""
+
+    def _passed(self, detection: Detection) -> str:
+        below, above = self._settings.below, self._settings.above
+        if below is not None and detection.score < below:
+            return f"{detection.what} below {below:g}"
+        if above is not None and detection.score > above:
+            return f"{detection.what} above {above:g}"
+        return ""
 
 
 class AlertLog:

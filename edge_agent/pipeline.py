@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_agent.labels import LabelTrack
+from edge_agent.outcomes import OutcomeTrack
 from edge_agent.quality_settings import QualitySettings
 from edge_agent.settings import WindowSettings
 from edge_agent.windows import Window, Windower
 from firmware_bridge.quality import Assessor, Reason
 from firmware_bridge.sample import Channel, Mark, Sample
-from models.spec import ModelSpec
+from models.spec import REGRESSION, ModelSpec
 
-Keep = Callable[[Window, str | None], None]
+Keep = Callable[[Window, str | None, NDArray[np.float32] | None], None]
 Look = Callable[[Window, tuple[Reason, ...]], None]
 
 _DEFAULT_QUALITY = QualitySettings()
@@ -27,13 +29,15 @@ class PipelineCounters:
 
     Attributes:
         kept: windows in the example store.
+        untold: clean windows that were not kept, for a forecast's true value was not measured.
         unclean: windows that are not trained on, for at least one reason.
         held: windows whose alerts are held back, among the unclean ones.
-        misfit: samples whose channels are not the model's.
+        misfit: samples that do not have the model's channels.
         reasons: unclean windows by reason; one with two reasons counts for both.
     """
 
     kept: int = 0
+    untold: int = 0
     unclean: int = 0
     held: int = 0
     misfit: int = 0
@@ -46,7 +50,8 @@ class Pipeline:
     Args:
         spec: of the model; says rate, length and channels of a window.
         settings: of the windows.
-        keep: takes a clean window and its label.
+        keep: takes a clean window, its label, and for a forecast float32[targets], the values that
+            came, as soon as they are known.
         look: takes every window, clean or not, for inference, and why its alerts are held back.
         quality: which windows are clean.
     """
@@ -59,7 +64,7 @@ class Pipeline:
         look: Look,
         quality: QualitySettings = _DEFAULT_QUALITY,
     ) -> None:
-        self._channels = len(spec.channels)
+        self._channels = tuple(Channel(channel.name, channel.unit) for channel in spec.channels)
         self._max_filled = settings.max_filled
         self._assessor = _assessor(spec, settings, quality)
         self._counted, self._holding = quality.counted, quality.holding
@@ -67,6 +72,7 @@ class Pipeline:
         self._look = look
         self._labels = LabelTrack()
         self._windower = _windower(spec, settings)
+        self._outcomes = _outcomes(spec, settings, quality)
         self.counters = PipelineCounters()
 
     @property
@@ -78,11 +84,27 @@ class Pipeline:
         """Take what a source yielded."""
         if isinstance(event, Mark):
             self._labels.add(event)
-        elif len(event.channels) != self._channels:
+        elif (sample := self._fitting(event)) is None:
             self.counters.misfit += 1
         else:
-            for window in self._windows(event):
+            for window in self._windows(sample):
                 self._judge(window)
+            self._keep_outcomes(sample)
+
+    def _fitting(self, sample: Sample) -> Sample | None:
+        """The model's channels of a sample: those of their names and units, else all if as many."""
+        if sample.channels == self._channels:
+            return sample
+        if set(self._channels) <= set(sample.channels):
+            places = [sample.channels.index(channel) for channel in self._channels]
+            absent = {i: sample.absent[p] for i, p in enumerate(places) if p in sample.absent}
+            return replace(
+                sample,
+                channels=self._channels,
+                values=sample.values[:, places],
+                absent=absent,
+            )
+        return sample if len(sample.channels) == len(self._channels) else None
 
     def _windows(self, sample: Sample) -> list[Window]:
         return _readings(sample) if self._windower is None else self._windower.add(sample)
@@ -96,9 +118,19 @@ class Pipeline:
             self.counters.unclean += 1
             for reason in reasons:
                 self.counters.reasons[reason] += 1
+        elif self._outcomes is not None:
+            self._outcomes.expect(window)
         else:
             self.counters.kept += 1
-            self._keep(window, self._labels.label_of(window.start_ns, window.end_ns))
+            self._keep(window, self._labels.label_of(window.start_ns, window.end_ns), None)
+
+    def _keep_outcomes(self, sample: Sample) -> None:
+        if self._outcomes is None:
+            return
+        for window, values in self._outcomes.add(sample):
+            self.counters.kept += 1
+            self._keep(window, None, values)
+        self.counters.untold = self._outcomes.lost
 
     def _reasons(self, window: Window) -> tuple[Reason, ...]:
         found = set(self._assessor.assess(window.values).reasons)
@@ -123,6 +155,26 @@ def _assessor(spec: ModelSpec, settings: WindowSettings, quality: QualitySetting
         spec.input_shape[0] if in_time else 1,
         [channel.override() for channel in quality.channel],
         quality.min_score,
+    )
+
+
+def _outcomes(
+    spec: ModelSpec, settings: WindowSettings, quality: QualitySettings
+) -> OutcomeTrack | None:
+    """What a forecast's windows wait in; a value that no window could have is no outcome."""
+    if spec.task != REGRESSION:
+        return None
+    assessor = Assessor(
+        [Channel(channel.name, channel.unit) for channel in spec.channels],
+        None,
+        1,
+        [channel.override() for channel in quality.channel],
+        quality.min_score,
+    )
+    return OutcomeTrack(
+        spec,
+        lambda row: not quality.counted.intersection(assessor.assess(row).reasons),
+        settings.max_gap,
     )
 
 

@@ -46,17 +46,26 @@ class AlertSettings:
         consecutive: windows in a row that must say so.
         anomaly_score: for an autoencoder: mean squared error above which a window is an anomaly;
             0 never alerts.
+        below, above: for a forecast: predicted values, in the unit of the target's channel, that
+            are worth an alert.
     """
 
     classes: tuple[str, ...] = ()
     min_probability: float = 0.8
     consecutive: int = 2
     anomaly_score: float = 0.0
+    below: float | None = None
+    above: float | None = None
 
     def __post_init__(self) -> None:
         require_range("alert.min_probability", self.min_probability, -1e6, 1e6)
         require_range("alert.consecutive", self.consecutive, 1, 1000)
         require_range("alert.anomaly_score", self.anomaly_score, 0, 1e9)
+        for key in ("below", "above"):
+            if (limit := getattr(self, key)) is not None:
+                require_range(f"alert.{key}", limit, -1e9, 1e9)
+        if self.below is not None and self.above is not None and self.below >= self.above:
+            raise SettingError("alert.above", f"{self.above:g} is not above below, {self.below:g}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ import re
 import tomllib
 import types
 import typing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,6 +58,20 @@ def load(path: Path, cls: type[S]) -> S:
     return typing.cast(S, _Builder(path, _lines_of(text)).build(cls, table, ""))
 
 
+@contextmanager
+def named_in(path: Path) -> Iterator[None]:
+    """Name file and line of a setting that is refused later: because of the model, for instance.
+
+    Raises:
+        ConfigurationError: instead of a SettingError.
+    """
+    try:
+        yield
+    except SettingError as error:
+        lines = _lines_of(path.read_text(encoding="utf-8"))
+        _Builder(path, lines).refuse(error.key, f"{error.key}: {error.reason}")
+
+
 class _Builder:
     def __init__(self, path: Path, lines: dict[str, int]) -> None:
         self._path = path
@@ -67,19 +83,19 @@ class _Builder:
             if key not in hints:
                 close = difflib.get_close_matches(key, hints, 1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
-                self._fail(_join(at, key), f"unknown key {_plain(_join(at, key))!r}{hint}")
+                self.refuse(_join(at, key), f"unknown key {_plain(_join(at, key))!r}{hint}")
         required = {
             f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING
         }
         if missing := sorted(required - table.keys()):
-            self._fail(at, f"missing key {_plain(_join(at, missing[0]))!r}")
+            self.refuse(at, f"missing key {_plain(_join(at, missing[0]))!r}")
         values = {k: self._value(hints[k], v, _join(at, k)) for k, v in table.items()}
         try:
             return cls(**values)
         except SettingError as error:
             # A table's own key is named as seen from the whole file; we know the table better.
             key = _join(at, error.key.rsplit(".", 1)[-1]) if at else error.key
-            self._fail(key, f"{_plain(key)}: {error.reason}")
+            self.refuse(key, f"{_plain(key)}: {error.reason}")
 
     def _value(self, hint: Any, value: Any, at: str) -> Any:
         if typing.get_origin(hint) is tuple:
@@ -88,20 +104,21 @@ class _Builder:
             hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
         if is_dataclass(hint):
             if not isinstance(value, dict):
-                self._fail(at, f"{_plain(at)}: expected a table, found {_kind(value)}")
+                self.refuse(at, f"{_plain(at)}: expected a table, found {_kind(value)}")
             return self.build(hint, value, at)
         if hint is float and type(value) is int:
             return float(value)
         if type(value) is not hint:
-            self._fail(at, f"{_plain(at)}: expected {_NAMES[hint]}, found {_kind(value)}")
+            self.refuse(at, f"{_plain(at)}: expected {_NAMES[hint]}, found {_kind(value)}")
         return value
 
     def _tuple(self, item: Any, value: Any, at: str) -> tuple[Any, ...]:
         if not isinstance(value, list):
-            self._fail(at, f"{_plain(at)}: expected an array, found {_kind(value)}")
+            self.refuse(at, f"{_plain(at)}: expected an array, found {_kind(value)}")
         return tuple(self._value(item, v, f"{at}[{i}]") for i, v in enumerate(value))
 
-    def _fail(self, at: str, reason: str) -> typing.NoReturn:
+    def refuse(self, at: str, reason: str) -> typing.NoReturn:
+        """Raise ConfigurationError, with the line of a key or of the table that would have it."""
         while at and at not in self._lines:
             first = f"{at}[0]"
             at = first if first in self._lines else at[: max(at.rfind("."), at.rfind("["), 0)]

@@ -33,7 +33,7 @@ a configuration:
   port = "/dev/serial/by-id/usb-watch-dock"
 
   [alert]
-  classes = ["FALL"]                   # one of the model's classes
+  classes = ["PEN"]                    # of the model's; a forecast has: below = 70, above = 180
 
 docs/configuration.md has every key.
 """
@@ -57,13 +57,15 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the agent until it is told to stop."""
+    from edge_agent.model_fit import require_fit
     from edge_agent.settings import AgentSettings
     from models.artifact import load_artifact
-    from perfuse.configuration import load
+    from perfuse.configuration import load, named_in
 
     settings = load(options.config, AgentSettings)
     artifact = load_artifact(settings.model)
-    settings.quality.require_fit(channel.name for channel in artifact.spec.channels)
+    with named_in(options.config):
+        require_fit(settings, artifact.spec)
     if options.check:
         print(f"{options.config}: good")
         return ExitCode.OK

@@ -23,7 +23,8 @@ def labelled_windows(
     x: list[NDArray[np.float32]] = []
     y: list[int] = []
 
-    def keep(window: Window, label: str | None) -> None:
+    def keep(window: Window, label: str | None, truth: NDArray[np.float32] | None) -> None:
+        del truth  # of a forecast
         if label in spec.classes:
             x.append(window.values)
             y.append(spec.classes.index(label))

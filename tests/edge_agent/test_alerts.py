@@ -63,6 +63,27 @@ def test_an_anomaly_alerts_above_its_score() -> None:
     assert raised(settings, seen(ANOMALY, 2.0), seen(ANOMALY, 2.1), seen(ANOMALY, 9)) == [1]
 
 
+def test_a_forecast_alerts_beyond_its_limits_and_says_which() -> None:
+    rule = AlertRule(AlertSettings(below=70.0, above=180.0, consecutive=2))
+    scores = (69.9, 69, 68, 70, 181, 65, 60, 180, 180.5, 181)
+    alerts = [rule.judge(seen("glucose+6", score)) for score in scores]
+    said = {i: alert.detection.what for i, alert in enumerate(alerts) if alert is not None}
+    # A value too low after one too high begins a row of its own.
+    assert said == {1: "glucose+6 below 70", 6: "glucose+6 below 70", 9: "glucose+6 above 180"}
+    assert alerts[6] == Alert(seen("glucose+6 below 70", 60))
+
+
+def test_one_limit_is_enough_and_0_is_one() -> None:
+    assert raised_by(AlertSettings(above=0.0, consecutive=1), -1.0, 0.0, 0.5) == [2]
+    assert raised_by(AlertSettings(below=0.0, consecutive=1), -1.0, 0.0, 0.5) == [0]
+
+
+def raised_by(settings: AlertSettings, *values: float) -> list[int]:
+    rule = AlertRule(settings)
+    found = [rule.judge(seen("glucose+6", value)) for value in values]
+    return [i for i, alert in enumerate(found) if alert is not None]
+
+
 def test_alerts_are_there_after_a_restart(tmp_path: Path) -> None:
     alerts = [Alert(seen("fall", 0.9, at=at)) for at in (5, 1)]
     with closing(AlertLog(tmp_path / "alerts")) as log:

@@ -25,7 +25,7 @@ def test_says_what_is_not_zero_and_only_when_it_changes():
     source = Watch()
     spec = load_artifact("shoulder-cnn1d").spec
     pipeline = Pipeline(
-        spec, WindowSettings(), lambda window, label: None, lambda window, held: None
+        spec, WindowSettings(), lambda window, label, truth: None, lambda window, held: None
     )
     census = Census(source, pipeline)
     assert census.news() == "sensor watch: nothing yet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edge_agent.pipeline import Pipeline
 from edge_agent.quality_settings import QualitySettings
@@ -26,7 +27,8 @@ class Taken:
         self.looked: list[Window] = []
         self.held: list[tuple[Reason, ...]] = []
 
-    def keep(self, window: Window, label: str | None) -> None:
+    def keep(self, window: Window, label: str | None, truth: NDArray[np.float32] | None) -> None:
+        assert truth is None
         self.kept.append((window, label))
 
     def look(self, window: Window, held: tuple[Reason, ...]) -> None:
@@ -127,6 +129,26 @@ def test_a_sample_of_other_channels_is_counted_and_dropped(taken: Taken) -> None
     pipeline.take(Sample("watch", "hr", channels, 0, STEP, np.ones((500, 1), np.float32)))
     assert pipeline.counters.misfit == 1
     assert taken.looked == []
+
+
+def test_the_models_channels_are_found_by_name_among_others(taken: Taken) -> None:
+    """A glucose sensor may send the trend with each value."""
+    spec = load_artifact("glucose-forecast").spec
+    kept: list[tuple[Window, NDArray[np.float32]]] = []
+    pipeline = Pipeline(
+        spec,
+        WindowSettings(hop=1),
+        lambda window, label, truth: kept.append((window, truth)),
+        taken.look,
+        QualitySettings(min_score=0.0),
+    )
+    channels = (Channel("trend", "mg/dL/min"), Channel("glucose", "mg/dL"))
+    values = np.stack([np.full(40, 1.5), 100 + np.arange(40)], axis=1).astype(np.float32)
+    pipeline.take(Sample("cgm", "cgm", channels, 0, 300 * 10**9, values))
+    assert pipeline.counters.misfit == 0
+    assert [float(truth[0] - window.values[-1, 0]) for window, truth in kept] == [6.0] * 11
+    assert len(taken.looked) == 17  # the last six wait for what comes
+    assert (pipeline.counters.kept, pipeline.counters.untold) == (11, 0)
 
 
 def test_each_reading_of_a_table_is_an_example(taken: Taken) -> None:
