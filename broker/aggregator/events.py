@@ -18,7 +18,7 @@ class RoundOpened:
 
 @dataclass(frozen=True, slots=True)
 class UpdateAccepted:
-    """An update is durable and folded."""
+    """An update is durable and folded; ``share`` is of the steps that its plan asked for."""
 
     round: int
     gateway: str
@@ -26,6 +26,7 @@ class UpdateAccepted:
     loss: float
     payload_bytes: int
     staleness: int = 0
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,7 @@ class Reception:
             offer.loss,
             len(payload),
             staleness,
+            offer.share,
         )
         receipt = self._reply(Receipt(offer.update, ReceiptStatus.ACCEPTED))
         return [accepted, *receipt, *self._further(offer, open_round)]

@@ -179,7 +179,8 @@ _DESCRIPTIONS: dict[type, Callable[..., tuple[int, str]]] = {
         logging.INFO,
         f"round {e.round}: update of {e.gateway} over {e.num_examples} examples, "
         f"{e.payload_bytes} bytes, loss {e.loss:.3f}"
-        + (f", {e.staleness} versions behind" if e.staleness else ""),
+        + (f", {e.staleness} versions behind" if e.staleness else "")
+        + (f", {e.share:.0%} of the steps" if e.share < 1 else ""),
     ),
     UpdateRefused: lambda e: (
         logging.WARNING,

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from perfuse.commands.link import profile_name
 from perfuse.commands.options import Commands, number, whole
+from perfuse.commands.simulate_rounds import add_rounds, scheduling_of, timing_of
 from perfuse.exit_codes import ExitCode
 
 _DESCRIPTION = """\
@@ -43,13 +43,6 @@ def add_parser(commands: Commands) -> None:
         default=3,
         metavar="E",
         help="epochs that a gateway trains in a round (%(default)s)",
-    )
-    add(
-        "--cohort",
-        type=whole(0, 4096),
-        default=0,
-        metavar="K",
-        help="gateways in a round; 0 is all of them (%(default)s)",
     )
     add(
         "--learning-rate",
@@ -144,56 +137,15 @@ def add_parser(commands: Commands) -> None:
         help="score the majority class, each client alone, and all pooled, too",
     )
     add("--report", type=Path, metavar="FILE", help="write the report there, as JSON")
-    _add_link(parser)
+    add_rounds(parser)
     parser.set_defaults(run=run)
-
-
-def _add_link(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(
-        "links",
-        "Put every gateway behind a link of its own, in virtual time. The report then says what\n"
-        "each round took in seconds and on the wire.",
-    )
-    add = group.add_argument
-    add("--link", type=profile_name, metavar="PROFILE", help="see: perfuse link list")
-    add(
-        "--step-ms",
-        type=number(0, 1e6),
-        default=6.0,
-        metavar="MS",
-        help="a training step on a gateway; the default is shoulder-cnn1d's on one core of an x86 "
-        "server (%(default)s)",
-    )
-    add(
-        "--deadline",
-        type=number(1, 30 * 86400),
-        default=600.0,
-        metavar="S",
-        help="how long a round may take (%(default)s)",
-    )
-    add(
-        "--min-gateways",
-        type=whole(0, 4096),
-        default=0,
-        metavar="N",
-        help="gateways to wait for before a round; by default three quarters of those that the "
-        "profile lets be there on average, all of them where it is never down",
-    )
-    add(
-        "--min-reports",
-        type=whole(0, 4096),
-        default=0,
-        metavar="N",
-        help="updates without which a round is abandoned at its deadline; by default half of the "
-        "gateways that it waits for, all of them where the link is never down",
-    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the simulation and print a line for each round."""
     from broker.aggregator.settings import LinkCodecSettings, TrainingSettings
     from broker.protocol.compression import DEFAULT_CODEC, DEFAULT_MODEL_CODEC
-    from perfuse.simulation.run import LinkOptions, SimulationOptions, simulate, write_report
+    from perfuse.simulation.run import SimulationOptions, simulate, write_report
 
     links = tuple(LinkCodecSettings(name, text) for name, _, text in options.link_codec)
     training = TrainingSettings(
@@ -212,16 +164,8 @@ def run(options: argparse.Namespace) -> int:
         if options.model_codec == "default"
         else options.model_codec,
     )
-    link = None
-    if options.link is not None:
-        link = LinkOptions(
-            options.link,
-            options.step_ms,
-            options.deadline,
-            options.min_gateways,
-            options.min_reports,
-        )
-    took = "  virtual s" if link else ""
+    scheduling, timing = scheduling_of(options), timing_of(options)
+    took = "  virtual s" if timing else ""
     print(f"{'version':>7}  {'reported':>8}  {'accuracy':>8}  {'macro-F1':>8}  "
           f"{'up KiB':>8}  {'down KiB':>8}  {'seconds':>7}{took}")  # fmt: skip
     report = simulate(
@@ -231,18 +175,20 @@ def run(options: argparse.Namespace) -> int:
             clients=options.clients,
             holdout=options.holdout,
             rounds=options.rounds,
-            cohort=options.cohort,
             training=training,
             seed=options.seed,
             processes=options.processes,
             with_baselines=options.baselines,
             tiers=options.tiers,
-            link=link,
+            scheduling=scheduling,
+            timing=timing,
             links=tuple((name, share) for name, share, _ in options.link_codec),
             quiet=options.quiet,
         ),
         _say_row,
     )
+    if "updates" in report:
+        print(_what_happened(report["schedule"]["mode"], report["updates"]))
     for name, score in report.get("baselines", {}).items():
         print(f"{name:>17}  {_figures(score)}")
     if options.report is not None:
@@ -254,11 +200,22 @@ def run(options: argparse.Namespace) -> int:
 def _say_row(row: dict[str, Any]) -> None:
     reported = f"{row['reported']}/{row['cohort']}"
     took = f"  {row['virtual_seconds']:>9.1f}" if "virtual_seconds" in row else ""
-    state = "" if row["committed"] else "  abandoned"
+    said = [] if row["committed"] else ["abandoned"]
+    said += [f"{row[name]} {name}" for name in ("late", "partial", "refused") if row[name]]
+    state = f"  {', '.join(said)}" if said else ""
     print(
         f"{row['version']:>7}  {reported:>8}  {_figures(row)}  {row['uplink_bytes'] / 1024:>8.1f}  "
         f"{row['downlink_bytes'] / 1024:>8.1f}  {row['seconds']:>7.2f}{took}{state}",
         flush=True,
+    )
+
+
+def _what_happened(mode: str, updates: dict[str, int]) -> str:
+    return (
+        f"{mode}: {updates['rounds_committed']} rounds committed, "
+        f"{updates['rounds_abandoned']} abandoned; {updates['folded']} updates folded, "
+        f"{updates['late']} of them late, {updates['partial']} partial; "
+        f"{updates['refused']} refused"
     )
 
 

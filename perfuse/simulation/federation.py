@@ -2,57 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from broker.aggregator.coordinator import Coordinator
 from broker.aggregator.coordinator import Effect as AggregatorEffect
-from broker.aggregator.events import RoundAbandoned, RoundCommitted
+from broker.aggregator.events import RoundCommitted
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.settings import AggregatorSettings
 from broker.aggregator.task import Task
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.loopback import LoopbackBroker
-from broker.protocol.messages import Mode
 from broker.protocol.model_blob import unpack_model
 from edge_agent.effects import Effect as GatewayEffect
-from edge_agent.effects import Identity, StartWork
-from edge_agent.eligibility import UNKNOWN_LINK
+from edge_agent.effects import StartWork
 from edge_agent.journal import Journal
 from edge_agent.participant import Participant
 from models.normalisation import Normalisation
 from perfuse.simulation.identities import session_of, signer_of
+from perfuse.simulation.round_end import RoundEnd, RoundEnds, SimulationError
+from perfuse.simulation.traits import Traits
 from perfuse.simulation.workforce import Job, Result
 
 _AGGREGATOR = "aggregator"
 _TICK_S = 1.0
 # So many ticks without any message or work: nothing will ever happen again.
 _STUCK_TICKS = 10_000
-
-
-class SimulationError(Exception):
-    """The federation cannot go on; the reason says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class RoundEnd:
-    """How a round ended, and the MQTT payload bytes that all gateways sent and received in it."""
-
-    version: int
-    committed: bool
-    cohort: int
-    reported: int
-    uplink_bytes: int
-    downlink_bytes: int
-
-
-@dataclass(slots=True)
-class _Ended:
-    event: RoundCommitted | RoundAbandoned
-    version: int
 
 
 class Federation:
@@ -63,9 +40,7 @@ class Federation:
         task: what is trained.
         counts: gateway -> how many examples it has.
         perform: does jobs; results in the order of the jobs.
-        tiers: gateway -> capability tier; who is not there can train all.
-        links: gateway -> class of its link.
-        quiet: whether gateways say only what the aggregator needs.
+        traits: of the gateways.
     """
 
     def __init__(
@@ -74,13 +49,9 @@ class Federation:
         task: Task,
         counts: dict[str, int],
         perform: Callable[[list[Job]], list[Result | None]],
-        tiers: Mapping[str, str] | None = None,
-        links: Mapping[str, str] | None = None,
-        quiet: bool = False,
+        traits: Traits | None = None,
     ) -> None:
-        self._tiers = tiers or {}
-        self._links = links or {}
-        self._quiet = quiet
+        self._traits = traits or Traits()
         self._settings = settings
         self._task = task
         self._counts = counts
@@ -91,7 +62,7 @@ class Federation:
         self._gateways: dict[str, Participant] = {}
         self._journals: list[Journal] = []
         self._jobs: list[Job] = []
-        self._ended: list[_Ended] = []
+        self._ends = RoundEnds()
         self._now = 1_000_000.0
         self._counted = (0, 0)
 
@@ -103,7 +74,7 @@ class Federation:
         """
         self._connect()
         idle = 0
-        while not (self._coordinator.finished and not self._ended):
+        while not (self._coordinator.finished and not len(self._ends)):
             self._broker.pump()
             for ended in self._take_ended():
                 round_ended(ended)
@@ -144,18 +115,7 @@ class Federation:
             self._connect_gateway(name, count)
 
     def _connect_gateway(self, name: str, count: int) -> None:
-        identity = Identity(
-            self._settings.population,
-            name,
-            self._task.artifact,
-            self._task.initial.size,
-            self._settings.chunk_bytes,
-            self._tiers.get(name, Mode.FULL),
-            self._task.touched,
-            self._task.layout,
-            self._links.get(name, UNKNOWN_LINK),
-            self._quiet,
-        )
+        identity = self._traits.identity(self._settings, self._task, name)
         owner = f"{self._settings.population}/{name}"
         journal = Journal(":memory:", owner, self._task.artifact)
         self._journals.append(journal)
@@ -172,7 +132,8 @@ class Federation:
 
     def _work(self) -> None:
         jobs, self._jobs = self._jobs, []
-        for (name, work), result in zip(jobs, self._perform(jobs), strict=True):
+        for job, result in zip(jobs, self._perform(jobs), strict=True):
+            name, work = job.gateway, job.work
             gateway = self._gateways[name]
             if result is None:
                 self._apply(name, gateway.declined(work.plan, "stopped", self._now))
@@ -190,16 +151,14 @@ class Federation:
             if isinstance(effect, Publish | Subscribe | Unsubscribe):
                 self._broker.apply(name, effect)
             elif isinstance(effect, StartWork):
-                self._jobs.append((name, effect))
+                self._jobs.append(Job(name, effect))
 
     def _apply_aggregator(self, effects: list[AggregatorEffect]) -> None:
         for effect in effects:
             if isinstance(effect, Publish | Subscribe | Unsubscribe):
                 self._broker.apply(_AGGREGATOR, effect)
-            elif isinstance(effect, RoundCommitted):
-                self._ended.append(_Ended(effect, effect.version))
-            elif isinstance(effect, RoundAbandoned):
-                self._ended.append(_Ended(effect, self._log.latest_version() or 0))
+            else:
+                self._ends.happened(effect, self._now, self._log.latest_version())
 
     def _take_ended(self) -> list[RoundEnd]:
         """Turn what ended since the last time into rows.
@@ -207,9 +166,8 @@ class Federation:
         Called when no message is under way: the new version has reached every gateway, so its
         bytes are counted with the round that made it.
         """
-        ended, self._ended = self._ended, []
         rows = []
-        for end in ended:
+        for end in self._ends.take():
             sent = sum(self._broker.sent_bytes[name] for name in self._gateways)
             received = sum(self._broker.received_bytes[name] for name in self._gateways)
             before, self._counted = self._counted, (sent, received)
@@ -220,6 +178,9 @@ class Federation:
                     isinstance(event, RoundCommitted),
                     event.cohort,
                     event.reported,
+                    end.late,
+                    end.partial,
+                    end.refused,
                     sent - before[0],
                     received - before[1],
                 )

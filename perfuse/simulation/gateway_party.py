@@ -145,16 +145,17 @@ class GatewayParty(Party):
 
     def _finish(self, plan: str) -> None:
         """Hand in what was learnt so far."""
-        core, partial = self._core, self._around.partial
-        found = self._begun.pop(plan, None)
-        if core is None or partial is None or found is None:
+        core, found = self._core, self._begun.pop(plan, None)
+        if core is None or found is None:
             return
         ticket, work, since_s, seconds = found
         share = (self._queue.now_s - since_s) / seconds if seconds else 1.0
-        result = self._labour.result(ticket)
+        result = self._labour.cut(ticket, min(share, 1.0))
         self._stopped.add(plan)  # what comes when its whole time is up
-        if result is not None and share > 0:
-            self._hand_in(self._life, core, work, partial(result, min(share, 1.0)))
+        if result is None:
+            self._run(lambda: core.declined(work.plan, "no step was done", self.clock.now()))
+        else:
+            self._hand_in(self._life, core, work, result)
 
     def _worked(self, life: int, ticket: int, work: StartWork) -> None:
         plan = work.plan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 
 from broker.protocol.messages import PlanKind
@@ -29,7 +30,7 @@ class Labour:
         self._batch_size = batch_size
         self._step_ms = step_ms
         self._tickets = count()
-        self._open: dict[int, Job] = {}
+        self._jobs: dict[int, Job] = {}
         self._results: dict[int, Result | None] = {}
 
     def seconds(self, examples: int, work: StartWork) -> float:
@@ -42,17 +43,30 @@ class Labour:
     def begin(self, gateway: str, work: StartWork) -> int:
         """Take a job; returns what to ask for its result with."""
         ticket = next(self._tickets)
-        self._open[ticket] = (gateway, work)
+        self._jobs[ticket] = Job(gateway, work)
         return ticket
 
     def result(self, ticket: int) -> Result | None:
         """Return a job's result, doing all that are open when it is not done."""
-        if ticket in self._open:
-            jobs, self._open = self._open, {}
+        if ticket not in self._results:
+            jobs = {t: job for t, job in self._jobs.items() if t not in self._results}
             self._results |= zip(jobs, self._perform(list(jobs.values())), strict=True)
+        del self._jobs[ticket]
         return self._results.pop(ticket)
+
+    def cut(self, ticket: int, share: float) -> Result | None:
+        """Return what a job has learnt in a share of its time; ``None`` is nothing.
+
+        It may have been done whole already, with others that were due.
+        """
+        job = self._jobs[ticket]
+        self.drop(ticket)
+        if share <= 0:
+            return None
+        (result,) = self._perform([replace(job, share=share)])
+        return result
 
     def drop(self, ticket: int) -> None:
         """Nobody wants it any more."""
-        self._open.pop(ticket, None)
+        self._jobs.pop(ticket, None)
         self._results.pop(ticket, None)

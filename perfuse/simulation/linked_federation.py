@@ -13,19 +13,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.aggregator.events import Event, RoundAbandoned, RoundCommitted
+from broker.aggregator.events import Event, RoundCommitted
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.settings import AggregatorSettings
 from broker.aggregator.task import Task
 from broker.protocol.model_blob import unpack_model
-from edge_agent.effects import Identity
 from edge_agent.journal import Journal
 from models.normalisation import Normalisation
 from perfuse.link.profiles import LinkProfile
 from perfuse.simulation.aggregator_party import AggregatorParty
-from perfuse.simulation.federation import RoundEnd, SimulationError
 from perfuse.simulation.gateway_party import GatewayParty
 from perfuse.simulation.labour import Labour
+from perfuse.simulation.round_end import Ended, RoundEnd, RoundEnds, SimulationError
+from perfuse.simulation.traits import Traits
 from perfuse.virtual.broker import VirtualBroker
 from perfuse.virtual.event_queue import EventQueue, PartyClock
 from perfuse.virtual.faults import Faults
@@ -65,6 +65,7 @@ class LinkedFederation:
         seed: of everything random.
         faults: what else happens to messages.
         patience_s: how long a round may take to open and to end.
+        traits: of the gateways.
     """
 
     def __init__(
@@ -77,11 +78,13 @@ class LinkedFederation:
         seed: int,
         faults: Faults | None = None,
         patience_s: float = _PATIENCE_S,
+        traits: Traits | None = None,
     ) -> None:
+        self._traits = traits or Traits()
         self._settings = settings
         self._patience_s = patience_s
         self._task = task
-        self._ended: list[tuple[float, RoundCommitted | RoundAbandoned, int]] = []
+        self._ends = RoundEnds()
         self._marks: tuple[float, int, int, int, int] = (0.0, 0, 0, 0, 0)
         self._log = RoundLog(":memory:", settings.population, task.artifact)
         self._journals: list[Journal] = []
@@ -130,8 +133,7 @@ class LinkedFederation:
 
         Bytes are counted up to now: a version that is still on its way counts with the next round.
         """
-        ended, self._ended = self._ended, []
-        return [self._row(*end) for end in ended]
+        return [self._row(end) for end in self._ends.take()]
 
     def model(self) -> tuple[int, Normalisation, NDArray[np.float32]]:
         """Return the newest version, its normalisation and its float32[P] parameters."""
@@ -147,16 +149,12 @@ class LinkedFederation:
             journal.close()
 
     def _happened(self, event: Event) -> None:
-        if isinstance(event, RoundCommitted | RoundAbandoned):
-            version = self._log.latest_version() or 0
-            self._ended.append((self.queue.now_s, event, version))
+        self._ends.happened(event, self.queue.now_s, self._log.latest_version())
 
-    def _row(
-        self, at_s: float, event: RoundCommitted | RoundAbandoned, version: int
-    ) -> LinkedRoundEnd:
+    def _row(self, end: Ended) -> LinkedRoundEnd:
         parties = self.gateways.values()
         marks = (
-            at_s,
+            end.at_s,
             sum(party.sent_bytes for party in parties),
             sum(party.received_bytes for party in parties),
             sum(party.path.up.spent for party in parties),
@@ -164,10 +162,13 @@ class LinkedFederation:
         )
         before, self._marks = self._marks, marks
         return LinkedRoundEnd(
-            version=version,
-            committed=isinstance(event, RoundCommitted),
-            cohort=event.cohort,
-            reported=event.reported,
+            version=end.version,
+            committed=isinstance(end.event, RoundCommitted),
+            cohort=end.event.cohort,
+            reported=end.event.reported,
+            late=end.late,
+            partial=end.partial,
+            refused=end.refused,
             uplink_bytes=marks[1] - before[1],
             downlink_bytes=marks[2] - before[2],
             virtual_seconds=round(marks[0] - before[0], 3),
@@ -199,14 +200,7 @@ class LinkedFederation:
     ) -> GatewayParty:
         path_rng, link_rng = rng.spawn(2)
         settings, task = self._settings, self._task
-        identity = Identity(
-            settings.population,
-            name,
-            task.artifact,
-            task.initial.size,
-            settings.chunk_bytes,
-            layout=task.layout,
-        )
+        identity = self._traits.identity(settings, task, name)
         journal = Journal(":memory:", f"{settings.population}/{name}", task.artifact)
         self._journals.append(journal)
         return GatewayParty(

@@ -15,8 +15,6 @@ import numpy as np
 from broker.protocol.effects import Publish
 from broker.protocol.signing import Signer
 from edge_agent.errors import StorageError
-from edge_agent.local_run import Trained
-from edge_agent.trainer import Summed
 from perfuse.link.timeline import Ending
 from perfuse.simulation.identities import signer_of
 from perfuse.virtual.broker import VirtualBroker
@@ -48,14 +46,11 @@ class Surroundings:
         signer: of a party's key, by the party's name.
         watch: shown every effect of a party's core, by the party's name, before it is done; may
             raise :class:`Killed`.
-        partial: cuts a result down to a share of its steps, for work that must be handed in early;
-            without it such work goes on.
         gateway_tick_s, aggregator_tick_s: how often time passes for a core.
     """
 
     signer: Callable[[str], Signer] = signer_of
     watch: Callable[[str, object], None] = lambda party, effect: None
-    partial: Callable[[Trained | Summed, float], Trained | Summed] | None = None
     gateway_tick_s: float = _GATEWAY_TICK_S
     aggregator_tick_s: float = _AGGREGATOR_TICK_S
 

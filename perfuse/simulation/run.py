@@ -6,53 +6,33 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from broker.aggregator.service import task_of
-from broker.aggregator.settings import AggregatorSettings, RoundSettings, TrainingSettings
+from broker.aggregator.settings import AggregatorSettings, TrainingSettings
 from broker.protocol.messages import MAX_COHORT
 from models.artifact import Artifact, load_artifact
 from models.trainable import TrainableModel
-from perfuse.link.profiles import PROFILES
 from perfuse.simulation.baselines import baselines
 from perfuse.simulation.dataset import DatasetError, load_dataset, split_clients
-from perfuse.simulation.federation import Federation, RoundEnd
+from perfuse.simulation.federation import Federation
 from perfuse.simulation.labour import Labour
 from perfuse.simulation.linked_federation import LinkedFederation, LinkedRoundEnd
+from perfuse.simulation.round_end import RoundEnd
+from perfuse.simulation.scheduling import Scheduling, Timing, report_of
 from perfuse.simulation.scoring import score_model
+from perfuse.simulation.traits import Traits
 from perfuse.simulation.workforce import Workforce
 
 Row = dict[str, Any]
-_VIRTUAL_DEADLINE_S = 600.0
 _WIRE_BYTES = (
     "MQTT packets that the gateways' links carried, sent again or lost on the way too; TCP, TLS "
     "and keepalive not counted. What is still under way when a round ends counts with the next"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class LinkOptions:
-    """How gateways are linked, and what they wait for.
-
-    Attributes:
-        profile: a name in :data:`perfuse.link.profiles.PROFILES`.
-        step_ms: what a training step takes on a gateway.
-        deadline_s: how long a round may take.
-        min_gateways: ready gateways to wait for before a round opens; 0: three quarters of those
-            that the profile lets be there on average, all where it is always up.
-        min_reports: updates without which a round is abandoned; 0: half of ``min_gateways``, all of
-            the cohort where the link is always up.
-    """
-
-    profile: str
-    step_ms: float
-    deadline_s: float
-    min_gateways: int = 0
-    min_reports: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +44,13 @@ class SimulationOptions:
     clients: str
     holdout: float
     rounds: int
-    cohort: int
     training: TrainingSettings
     seed: int
     processes: int
     with_baselines: bool
-    link: LinkOptions | None = None
+    scheduling: Scheduling = field(default_factory=Scheduling)
+    timing: Timing | None = None
+    """``None``: nothing takes any time."""
     tiers: tuple[tuple[str, float], ...] = ()
     """Capability tiers, and what share of the clients each has; the rest can train all."""
     links: tuple[tuple[str, float], ...] = ()
@@ -90,6 +71,7 @@ def simulate(options: SimulationOptions, said: Callable[[Row], None]) -> dict[st
         ModelError: there is no such model.
         SimulationError: the federation cannot go on.
         SettingError: a setting that cannot be.
+        OptionError: an option that does not go with the others or with the data.
     """
     artifact = load_artifact(options.model)
     dataset = load_dataset(options.data, options.clients, artifact.spec)
@@ -133,8 +115,16 @@ def simulate(options: SimulationOptions, said: Callable[[Row], None]) -> dict[st
         "rounds": rows,
         "final": rows[-1],
     }
-    if options.link is not None:
-        report["link"] = _link_report(options, options.link, len(split.training))
+    if options.timing is not None:
+        settings = _settings(options, len(split.training)).rounds
+        report["schedule"] = report_of(options.scheduling, settings)
+        report["updates"] = _updates(rows)
+        report["link"] = {
+            "profile": options.timing.profile,
+            "step_ms": options.timing.step_ms,
+            "seed": options.seed,
+            "wire_bytes": _WIRE_BYTES,
+        }
     if options.with_baselines:
         report["baselines"] = baselines(
             artifact, dataset, split, options.training, options.rounds, options.seed
@@ -153,45 +143,35 @@ def _federation(
     options: SimulationOptions, artifact: Artifact, clients: int, workforce: Workforce
 ) -> Federation | LinkedFederation:
     settings, task, counts = _settings(options, clients), task_of(artifact), workforce.counts()
-    link = options.link
-    if link is None:
-        names = sorted(counts)
-        tiers = _shared_out(options.tiers, names, (options.seed, 1))
-        links = _shared_out(options.links, names, (options.seed, 2))
-        perform = workforce.perform
-        return Federation(settings, task, counts, perform, tiers, links, options.quiet)
-    labour = Labour(workforce.perform, artifact.spec.batch_size, link.step_ms)
-    return LinkedFederation(settings, task, counts, labour, PROFILES[link.profile], options.seed)
+    names = sorted(counts)
+    traits = Traits(
+        _shared_out(options.tiers, names, (options.seed, 1)),
+        _shared_out(options.links, names, (options.seed, 2)),
+        options.quiet,
+    )
+    timing = options.timing
+    if timing is None:
+        return Federation(settings, task, counts, workforce.perform, traits)
+    labour = Labour(workforce.perform, artifact.spec.batch_size, timing.step_ms)
+    seed = options.seed
+    return LinkedFederation(settings, task, counts, labour, timing.link, seed, traits=traits)
 
 
 def _settings(options: SimulationOptions, clients: int) -> AggregatorSettings:
-    cohort = min(options.cohort, clients)
-    min_gateways, min_reports = _enough(options.link, cohort, clients)
-    rounds = RoundSettings(
-        rounds=options.rounds,
-        cohort=cohort,
-        min_gateways=min_gateways,
-        min_reports=min_reports,
-        deadline_s=_VIRTUAL_DEADLINE_S if options.link is None else options.link.deadline_s,
-        min_examples=1,
-    )
+    profile = None if options.timing is None else options.timing.link
+    rounds = options.scheduling.settings(options.rounds, clients, profile)
     return AggregatorSettings("simulation", rounds, options.training, seed=options.seed)
 
 
-def _enough(link: LinkOptions | None, cohort: int, clients: int) -> tuple[int, int]:
-    """Return how many gateways a round waits for, and how many reports it needs."""
-    if link is None:
-        return clients, min(clients, cohort or clients)
-    profile = PROFILES[link.profile]
-    gateways = min(link.min_gateways or profile.min_gateways(clients), clients)
-    reports = link.min_reports or profile.min_reports(gateways)
-    return gateways, min(reports, gateways, cohort or clients)
-
-
-def _link_report(options: SimulationOptions, link: LinkOptions, clients: int) -> Row:
-    min_gateways, min_reports = _enough(link, min(options.cohort, clients), clients)
-    chosen = {"min_gateways": min_gateways, "min_reports": min_reports}
-    return asdict(link) | chosen | {"seed": options.seed, "wire_bytes": _WIRE_BYTES}
+def _updates(rows: list[Row]) -> Row:
+    """Return what became of the updates and rounds of a run, all in all."""
+    committed = [row for row in rows if row["committed"]]
+    return {
+        "rounds_committed": len(committed),
+        "rounds_abandoned": len(rows) - len(committed),
+        "folded": sum(row["reported"] for row in committed),
+        **{name: sum(row[name] for row in rows) for name in ("late", "partial", "refused")},
+    }
 
 
 def _shared_out(
@@ -213,6 +193,9 @@ def _row(end: RoundEnd, score: dict[str, float | None], seconds: float) -> Row:
         "committed": end.committed,
         "cohort": end.cohort,
         "reported": end.reported,
+        "late": end.late,
+        "partial": end.partial,
+        "refused": end.refused,
         **score,
         "uplink_bytes": end.uplink_bytes,
         "downlink_bytes": end.downlink_bytes,

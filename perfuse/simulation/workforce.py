@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from types import TracebackType
@@ -22,8 +24,20 @@ from models.spec import CLASSIFICATION
 from models.trainable import TrainableModel
 from perfuse.simulation.dataset import Dataset, load_dataset
 
-Job = tuple[str, StartWork]
 Result = Trained | Summed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """What a plan asks of one gateway.
+
+    Attributes:
+        share: of the training steps, after which the gateway was told to hand in what it has.
+    """
+
+    gateway: str
+    work: StartWork
+    share: float = 1.0
 
 
 class Bench:
@@ -36,11 +50,16 @@ class Bench:
         self._stores = {name: _store(self._model, dataset.of((name,))) for name in clients}
 
     def perform(self, job: Job) -> Result | None:
-        """Do what a plan asks of one gateway."""
-        gateway, work = job
+        """Do what a plan asks of one gateway; ``None`` if there was no time for a single step."""
+        work = job.work
         if work.mode not in self._learners:
             self._learners[work.mode] = learner_of(self._artifact, work.mode)
-        return perform(Trainer(self._learners[work.mode], self._stores[gateway]), work)
+        trainer = Trainer(self._learners[work.mode], self._stores[job.gateway])
+        if job.share >= 1:
+            return perform(trainer, work)
+        batches = -(-self.count(job.gateway) // self._model.spec.batch_size)
+        steps = int(job.share * work.plan.training.local_epochs * batches)
+        return perform(trainer, work, enough=_after(steps)) if steps else None
 
     def count(self, gateway: str) -> int:
         """Return how many examples a gateway can train on."""
@@ -88,7 +107,7 @@ class Workforce:
 
     def perform(self, jobs: Sequence[Job]) -> list[Result | None]:
         """Do jobs; results in the order of the jobs."""
-        futures = [self._pool_of[job[0]].submit(_perform, job) for job in jobs]
+        futures = [self._pool_of[job.gateway].submit(_perform, job) for job in jobs]
         return [future.result() for future in futures]
 
 
@@ -109,6 +128,12 @@ def _perform(job: Job) -> Result | None:
 def _count(gateway: str) -> int:
     assert _bench is not None
     return _bench.count(gateway)
+
+
+def _after(steps: int) -> Callable[[], bool]:
+    """Return what says, asked before each step, that so many are enough."""
+    asked = count()
+    return lambda: next(asked) >= steps
 
 
 def _store(model: TrainableModel, mine: Dataset) -> ExampleStore:

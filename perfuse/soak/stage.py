@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -108,7 +108,7 @@ class Stage:
         self._tripwires = {name: Tripwire() for name in (AGGREGATOR, *scenario.gateways)}
         self._lives: dict[str, int] = {}
         self._memory_bytes = 0
-        around = Surroundings(self._signer, self._watch, _cut_short, scenario.tick_s)
+        around = Surroundings(self._signer, self._watch, scenario.tick_s)
         self._log = WatchedRoundLog(
             _ARTIFACT, self._ledger, self._tripwires[AGGREGATOR], self._round_ends
         )
@@ -224,9 +224,10 @@ class Stage:
         self.trace.add(AGGREGATOR, str(event))
 
     def _perform(self, jobs: list[Job]) -> list[Result | None]:
-        return [self._work(gateway, work) for gateway, work in jobs]
+        return [self._work(job.gateway, job.work, job.share) for job in jobs]
 
-    def _work(self, gateway: str, work: StartWork) -> Result | None:
+    def _work(self, gateway: str, work: StartWork, share: float) -> Result | None:
+        """Return what is scripted; of fewer steps it is as much, and says its share."""
         scenario, plan = self._scenario, work.plan.plan
         examples = scenario.examples[gateway]
         if work.model is None:
@@ -235,7 +236,7 @@ class Stage:
         if declines(scenario.seed, plan, gateway, scenario.declines):
             return None
         delta = delta_of(scenario.seed, plan, gateway, scenario.parameters)
-        return Trained(delta, examples, 0.5, steps=-(-examples // _BATCH))
+        return Trained(delta, examples, 0.5, steps=-(-examples // _BATCH), share=share)
 
     def _signer(self, party: str) -> Signer:
         return signer_of(party) if self._scenario.ed25519 else QuickSigner(party)
@@ -282,8 +283,3 @@ class Stage:
 
 def _payload(effect: Publish) -> bytes:
     return cose.unpack(effect.payload, wire.MAX_MESSAGE_BYTES)[0]
-
-
-def _cut_short(result: Result, share: float) -> Result:
-    """Return a result of fewer steps; what they have learnt is scripted, and stays."""
-    return replace(result, share=share) if isinstance(result, Trained) else result

@@ -12,14 +12,17 @@ from models.artifact import load_artifact
 from perfuse.cli import main
 from perfuse.exit_codes import ExitCode
 from perfuse.simulation.dataset import DatasetError, load_dataset, split_clients
-from perfuse.simulation.run import LinkOptions, SimulationOptions, simulate
+from perfuse.simulation.run import SimulationOptions, simulate
+from perfuse.simulation.scheduling import Scheduling, Timing
 
-SITES = 6
 ROW_KEYS = {
     "version",
     "committed",
     "cohort",
     "reported",
+    "late",
+    "partial",
+    "refused",
     "accuracy",
     "macro_f1",
     "auc",
@@ -27,18 +30,6 @@ ROW_KEYS = {
     "downlink_bytes",
     "seconds",
 }
-
-
-@pytest.fixture
-def data(tmp_path):
-    """Write a table of 6 sites that one line through 13 features separates, with gaps."""
-    generator = np.random.default_rng(7)
-    x = generator.normal(size=(600, 13)).astype(np.float32) * 5 + 3
-    y = (x[:, 0] + x[:, 1] > 6).astype(np.int8)
-    x[::50, 5] = np.nan
-    path = tmp_path / "table.npz"
-    np.savez(path, x=x, y=y, site=np.arange(600) % SITES)
-    return path
 
 
 def options(data, **changes):
@@ -49,7 +40,6 @@ def options(data, **changes):
         "clients": "site",
         "holdout": 0.25,
         "rounds": 4,
-        "cohort": 0,
         "training": TrainingSettings(local_epochs=3, learning_rate=0.05),
         "seed": 3,
         "processes": 1,
@@ -105,14 +95,14 @@ def test_bytes_are_the_payloads_of_every_gateway(data):
     assert row["downlink_bytes"] > 4 * 4 * parameters
 
 
-@pytest.mark.parametrize("link", [None, LinkOptions("wifi", step_ms=6.0, deadline_s=600.0)])
-def test_models_go_down_as_steps_after_the_first(data, link, record_property):
+@pytest.mark.parametrize("timing", [None, Timing(profile="wifi")])
+def test_models_go_down_as_steps_after_the_first(data, timing, record_property):
     """What is left beside the model: plans, announcements, receipts, chunks' envelopes."""
     reports = {}
     for model_codec in ("none", "q8", "q4"):
         training = TrainingSettings(local_epochs=3, learning_rate=0.05, model_codec=model_codec)
         reports[model_codec] = simulate(
-            options(data, model="heart-mlp", rounds=6, training=training, link=link),
+            options(data, model="heart-mlp", rounds=6, training=training, timing=timing),
             lambda row: None,
         )
     down = {
@@ -132,9 +122,9 @@ LINK_KEYS = {"virtual_seconds", "wire_uplink_bytes", "wire_downlink_bytes"}
 @pytest.mark.parametrize("profile", ["wifi", "ambulance"])
 def test_links_add_to_the_report_and_a_perfect_one_changes_no_model(data, profile):
     plain = timeless(simulate(options(data), lambda row: None))
-    link = LinkOptions(profile, step_ms=6.0, deadline_s=600.0)
-    one = timeless(simulate(options(data, link=link), lambda row: None))
-    assert one == timeless(simulate(options(data, link=link, processes=2), lambda row: None))
+    timing = Timing(profile=profile)
+    one = timeless(simulate(options(data, timing=timing), lambda row: None))
+    assert one == timeless(simulate(options(data, timing=timing, processes=2), lambda row: None))
     assert all(set(row) | {"seconds"} == ROW_KEYS | LINK_KEYS for row in one["rounds"])
     assert all(row["virtual_seconds"] >= 0 for row in one["rounds"])
     # Three epochs of several steps each, and messages that take their time.
@@ -143,13 +133,13 @@ def test_links_add_to_the_report_and_a_perfect_one_changes_no_model(data, profil
     assert wire > sum(row["uplink_bytes"] for row in one["rounds"])
     assert one["link"]["profile"] == profile
     if profile == "wifi":
-        assert one["link"]["min_gateways"] == 4
+        assert one["schedule"]["min_gateways"] == 4
         scores = [[row["accuracy"] for row in report["rounds"]] for report in (plain, one)]
         assert scores[0] == pytest.approx(scores[1], abs=0.03)
 
 
 def test_a_cohort_is_a_part_of_the_gateways(data):
-    report = simulate(options(data, cohort=2), lambda row: None)
+    report = simulate(options(data, scheduling=Scheduling(cohort=2)), lambda row: None)
     assert {row["cohort"] for row in report["rounds"]} == {2}
     assert {row["reported"] for row in report["rounds"]} == {2}
 
@@ -204,6 +194,7 @@ def test_the_command_takes_a_link_and_says_the_virtual_seconds(data, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("virtual s")
     assert float(lines[2].split()[-1]) > 1.0
+    assert lines[-1].startswith("synchronous: 2 rounds committed, 0 abandoned; 7 updates folded")
     with pytest.raises(SystemExit):
         main([*command.split(), "--link", "5g"])
     assert "'5g' is not one of wifi, 4g" in capsys.readouterr().err
@@ -284,3 +275,16 @@ def test_a_link_codec_that_cannot_be_is_refused(data, capsys, text):
     with pytest.raises(SystemExit):
         main(["simulate", "--data", str(data), "--model", "heart-mlp", "--link-codec", text])
     assert "is not like 4g:0.5:q4" in capsys.readouterr().err
+
+
+def test_tiers_link_codecs_and_quiet_work_behind_links_too(data):
+    """Each has the effect that it has without links."""
+    sparse = LinkCodecSettings("4g", "residual|ternary|golomb")
+    training = TrainingSettings(local_epochs=3, learning_rate=0.05, codec="none", links=(sparse,))
+    told = {"training": training, "model": "heart-mlp", "rounds": 4, "timing": Timing(profile="4g")}
+    plain = simulate(options(data, **told), lambda row: None)
+    base = plain["final"]["uplink_bytes"]
+    for changes in ({"tiers": (("head", 0.5),)}, {"links": (("4g", 0.5),)}, {"quiet": True}):
+        changed = simulate(options(data, **told, **changes), lambda row: None)
+        assert changed["final"]["reported"] == plain["final"]["reported"] == 4
+        assert changed["final"]["uplink_bytes"] < 0.9 * base, changes

@@ -15,9 +15,9 @@ from edge_agent.trainer import Summed, Trained
 from models.normalisation import Normalisation
 from perfuse.link.profiles import PROFILES
 from perfuse.link.timeline import Ending
-from perfuse.simulation.federation import SimulationError
 from perfuse.simulation.labour import Labour
 from perfuse.simulation.linked_federation import LinkedFederation
+from perfuse.simulation.round_end import SimulationError
 from perfuse.virtual.faults import RandomFaults
 
 PARAMETERS = 1000
@@ -32,9 +32,9 @@ def perform(jobs):
     """Move one parameter by one, each gateway its own: a round's average says who was counted."""
     return [
         Summed(np.ones(6), 64)
-        if work.model is None
-        else Trained(np.float32(np.arange(PARAMETERS) == NAMES.index(gateway)), 64, 0.5, 2)
-        for gateway, work in jobs
+        if job.work.model is None
+        else Trained(np.float32(np.arange(PARAMETERS) == NAMES.index(job.gateway)), 64, 0.5, 2)
+        for job in jobs
     ]
 
 
