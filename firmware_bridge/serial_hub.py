@@ -3,7 +3,7 @@
 A thread, because the event loop may stand still: while it waits for an SD card to sync, the thread
 empties the kernel's few kilobytes. One for all ports, because what reading costs is waking up: two
 hundred threads that wake for each frame cost several times what one does that wakes fifty times a
-second and finds whatever came on all of them.
+second and finds whatever came on all of them. A few sensors are read when their frames come.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ import time
 from collections.abc import Callable
 
 from firmware_bridge.serial_feed import SerialFeed
+from firmware_bridge.wake_budget import WakeBudget
 
 # What the kernel's line discipline holds at most.
 _READ_BYTES = 4096
-# Between two rounds: at 921600 baud a line discipline is half full by then.
+# Between two rounds where they are many: at 921600 baud a line discipline is half full by then.
 _NAP_S = 0.02
+# Rounds without a nap after a second of few.
+_BURST = 50
 # A port that had so much to read may have more than the nap can wait.
 _BUSY_BYTES = _READ_BYTES // 2
 
@@ -96,6 +99,7 @@ class SerialHub:
         self._thread = self._epoll = None
 
     def _run(self, epoll: select.epoll) -> None:
+        budget = WakeBudget(_NAP_S, _BURST)
         while True:
             ready = epoll.poll()
             if any(descriptor == self._stop_event for descriptor, _ in ready):
@@ -105,8 +109,9 @@ class SerialHub:
                 busy = [self._read(descriptor, woken) for descriptor, _ in ready]
             if woken and not self._call_on_loop(woken):
                 return
-            if not any(busy):
-                time.sleep(_NAP_S)
+            nap_s = budget.nap_s(time.monotonic())
+            if nap_s and not any(busy):
+                time.sleep(nap_s)
 
     def _read(self, descriptor: int, woken: list[Callable[[], None]]) -> bool:
         """Take what a port has; whether it may have much more."""
