@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.protocol.cohort import Cohort
 from broker.protocol.messages import BlobReference, Plan, PlanKind, TrainingPlan
 from edge_agent.effects import Model, StartWork
 from edge_agent.trainer import Trained
@@ -18,7 +19,7 @@ from models.normalisation import ChannelSums, Normalisation
 from models.trainable import TrainableModel
 from perfuse.simulation.dataset import Dataset, load_dataset
 from perfuse.simulation.scoring import score_model
-from perfuse.simulation.workforce import Bench
+from perfuse.simulation.workforce import Bench, Job
 
 MODEL = "shoulder-cnn1d"
 _NO_DIGEST = bytes(32)
@@ -101,7 +102,7 @@ class Task:
             _NO_DIGEST,
             number - 1,
             BlobReference(_NO_DIGEST, 1, 1),
-            (gateway,),
+            Cohort.of((gateway,)),
             "none",
             training,
             1,
@@ -111,6 +112,6 @@ class Task:
         base = Model(_NO_DIGEST, number - 1, self.normalisation, parameters)
         seed = (self.seed + number, self.gateways.index(gateway))
         bench = Bench(MODEL, self.dataset, (gateway,))
-        trained = bench.perform((gateway, StartWork(plan, base, seed)))
+        trained = bench.perform(Job(gateway, StartWork(plan, base, seed)))
         assert isinstance(trained, Trained)
         return trained

@@ -12,6 +12,7 @@ from broker.aggregator.rounds import Round, RoundState
 from broker.aggregator.scheduler import backoff_s, selection
 from broker.aggregator.settings import AggregatorSettings
 from broker.aggregator.task import Task
+from broker.protocol.cohort import Cohort
 from broker.protocol.messages import Plan, PlanKind
 from broker.protocol.statistics import STATISTICS_CODEC
 from broker.protocol.transfer import refer
@@ -42,6 +43,8 @@ class Planner:
         if not ready or now < self.opens_at():
             return None
         carried = set(self._log.carried())
+        if len(ready) + len(carried) < self._settings.rounds.min_gateways:
+            return None
         ready = [gateway for gateway in ready if gateway not in carried]
         kind = PlanKind.STATISTICS if self._log.latest_version() is None else PlanKind.TRAIN
         chosen = selection(self._settings.rounds, kind, len(ready), len(carried))
@@ -52,19 +55,20 @@ class Planner:
         if chosen.ask < len(ready):
             generator = np.random.default_rng((self._settings.seed, number))
             ready = sorted(generator.choice(ready, chosen.ask, replace=False).tolist())
-        plan = self._plan(number, tuple(ready), now)
+        plan = self._plan(number, Cohort.of(ready), now)
         return Round(number, plan, chosen.minimum, RoundState.OPEN, chosen.goal)
 
-    def further(self, plan: Plan, number: int) -> Plan:
+    def further(self, plan: Plan, number: int, gateway: str) -> Plan:
         """Return the ``number``-th plan for one gateway that goes on in the open round."""
         name = further(plan.plan, number)
         epoch = self._log.next_counter("epoch")
-        return replace(plan, epoch=epoch, plan=name, seed=seed_of(plan, name))
+        cohort = Cohort.of((gateway,))
+        return replace(plan, epoch=epoch, plan=name, cohort=cohort, seed=seed_of(plan, name))
 
     def _backoff_s(self, abandoned: int) -> float:
         return backoff_s(abandoned, self._settings.rounds.backoff_s)
 
-    def _plan(self, number: int, cohort: tuple[str, ...], now: float) -> Plan:
+    def _plan(self, number: int, cohort: Cohort, now: float) -> Plan:
         settings, training = self._settings, self._settings.training
         version = self._log.latest_version()
         kind = PlanKind.STATISTICS if version is None else PlanKind.TRAIN

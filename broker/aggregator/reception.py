@@ -184,7 +184,8 @@ class Reception:
         full = open_round.reported >= open_round.round.goal
         if not self._rounds.buffer or full or plan.plan != base or plan.model is None:
             return []
-        return [self._sealed(offer.update.gateway, self._planner.further(plan, number + 1))]
+        gateway = offer.update.gateway
+        return [self._sealed(gateway, self._planner.further(plan, number + 1, gateway))]
 
     def _reject(self, offer: UpdateOffer, reason: RejectReason, detail: str) -> list[Effect]:
         return self._reply(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from broker.protocol.messages import GatewayPresence, GatewayState
 
 
@@ -16,13 +18,13 @@ class Roster:
     def __init__(self, artifact: bytes, min_examples: int) -> None:
         self._artifact = artifact
         self._min_examples = min_examples
-        self._ready: dict[str, GatewayPresence] = {}
+        self._ready: list[str] = []
         self._births: dict[str, int] = {}
 
     @property
     def ready(self) -> list[str]:
         """The gateways that can be asked, sorted."""
-        return sorted(self._ready)
+        return list(self._ready)
 
     def take(self, presence: GatewayPresence) -> None:
         """Take a presence; the death of an older session is ignored."""
@@ -34,10 +36,17 @@ class Roster:
         enough = presence.examples >= self._min_examples
         willing = not presence.obstacles
         if able and enough and willing and presence.artifact == self._artifact:
-            self._ready[gateway] = presence
+            self._add(gateway)
         else:
-            self._ready.pop(gateway, None)
+            self.drop(gateway)
 
     def drop(self, gateway: str) -> None:
         """Do not ask this gateway until it is taken again."""
-        self._ready.pop(gateway, None)
+        place = bisect_left(self._ready, gateway)
+        if self._ready[place : place + 1] == [gateway]:
+            del self._ready[place]
+
+    def _add(self, gateway: str) -> None:
+        place = bisect_left(self._ready, gateway)
+        if self._ready[place : place + 1] != [gateway]:
+            self._ready.insert(place, gateway)

@@ -31,7 +31,7 @@ from broker.protocol import wire
 from broker.protocol.compression import Vector
 from broker.protocol.messages import Chunk, Plan, UpdateId, UpdateOffer
 
-_FORMAT = 5
+_FORMAT = 6
 _KEPT_VERSIONS = 3
 _SCHEMA = (
     """

@@ -16,7 +16,8 @@ import math
 from dataclasses import dataclass
 
 from broker.aggregator.settings import RoundSettings
-from broker.protocol.messages import MAX_COHORT, PlanKind
+from broker.protocol.cohort import MAX_COHORT
+from broker.protocol.messages import PlanKind
 
 _LAST_BACKOFF_S = 3600.0
 

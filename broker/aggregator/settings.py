@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from broker.protocol.cohort import MAX_COHORT
 from broker.protocol.compression import DEFAULT_CODEC, DEFAULT_MODEL_CODEC, codec
 from broker.protocol.errors import LocalProtocolError
 from broker.protocol.messages import (
     MAX_CHUNK_BYTES,
-    MAX_COHORT,
     MAX_LINKS,
     MAX_TIERS,
     LinkCodec,
@@ -29,7 +29,7 @@ class RoundSettings:
     Attributes:
         rounds: stop after so many committed training rounds; 0 goes on for ever.
         cohort: updates that a round is for, and gateways that it asks; 0 asks all that are ready,
-            up to the protocol's 4,096.
+            up to the protocol's 20,000.
         over_selection: share of the cohort that is asked beyond it; the round commits when as many
             as the cohort have reported.
         buffer: commit when so many updates are in, of this plan or earlier ones; 0 waits for the

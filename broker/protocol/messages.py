@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
+from broker.protocol.cohort import Cohort
 from broker.protocol.wire import Bound, message_type
 
-MAX_COHORT = 4096
 MAX_PARAMETERS = 16_000_000
 # With its envelope a chunk stays within 128 KiB, the smallest common broker limit (AWS IoT Core).
 MAX_CHUNK_BYTES = 128 * 1024 - 256
@@ -223,7 +223,7 @@ class Plan:
     artifact: Digest
     version: Counter
     model: BlobReference | None
-    cohort: Annotated[tuple[Name, ...], Bound(0, MAX_COHORT)]
+    cohort: Cohort
     codec: Name
     training: TrainingPlan
     min_examples: Counter

@@ -22,9 +22,9 @@ from broker.protocol.errors import LocalProtocolError, RemoteProtocolError
 
 PROTOCOL_VERSION = 1
 
-# The largest chunk (128 KiB with its envelope, the smallest common broker limit) fits; a plan with
-# a cohort of 4,096 gateways does too. Nothing larger that came in one piece is ever looked at.
-MAX_MESSAGE_BYTES = 512 * 1024
+# The smallest common broker limit (AWS IoT Core): the largest chunk fits with its envelope, and so
+# does a plan for 20,000 gateways. Nothing larger that came in one piece is ever sent or looked at.
+MAX_MESSAGE_BYTES = 128 * 1024
 _MAX_DEPTH = 6
 
 # Every tag that cbor2 would turn into an object (dates, big numbers, regular expressions, shared

@@ -28,7 +28,7 @@ def add_rounds(parser: argparse.ArgumentParser) -> None:
     """Add the options of the scheduler, and those of links."""
     parser.add_argument(
         "--cohort",
-        type=whole(0, 4096),
+        type=whole(0, 20_000),
         default=0,
         metavar="K",
         help="gateways in a round; 0 is all of them (%(default)s)",
@@ -58,7 +58,7 @@ def add_rounds(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--buffer",
-        type=whole(1, 4096),
+        type=whole(1, 20_000),
         metavar="K",
         help="commit when K updates are in, of this plan or of earlier ones; who has reported gets "
         "a further plan at once",
@@ -84,14 +84,14 @@ def add_rounds(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--min-gateways",
-        type=whole(0, 4096),
+        type=whole(0, 20_000),
         metavar="N",
         help="gateways to wait for before a round; by default three quarters of those that the "
         "profile lets be there on average, all of them where it is never down",
     )
     add(
         "--min-reports",
-        type=whole(0, 4096),
+        type=whole(0, 20_000),
         metavar="N",
         help="updates without which a round is abandoned at its deadline; by default half of the "
         "gateways that it waits for, all of them where the link is never down and no --deadline "

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker.aggregator.settings import TrainingSettings
+from broker.protocol.cohort import Cohort
 from broker.protocol.messages import BlobReference, Plan, PlanKind
 from edge_agent.trainer import Trainer
 from models.artifact import Artifact
@@ -92,7 +93,7 @@ class _Budget:
             artifact=digest,
             version=done,
             model=BlobReference(digest, 1, 1),  # nothing is sent
-            cohort=(),
+            cohort=Cohort(),
             codec="none",
             training=training.plan(done, self.rounds),
             min_examples=1,

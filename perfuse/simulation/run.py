@@ -14,7 +14,7 @@ import numpy as np
 
 from broker.aggregator.service import task_of
 from broker.aggregator.settings import AggregatorSettings, TrainingSettings
-from broker.protocol.messages import MAX_COHORT
+from broker.protocol.cohort import MAX_COHORT
 from models.artifact import Artifact, load_artifact
 from models.trainable import TrainableModel
 from perfuse.simulation.baselines import baselines

@@ -19,6 +19,7 @@ from broker.aggregator.round_log import RoundLog
 from broker.aggregator.service import AggregatorService
 from broker.aggregator.settings import AggregatorSettings, RoundSettings, TrainingSettings
 from broker.deploy.embedded import EmbeddedBroker
+from broker.protocol.cohort import Cohort
 from broker.protocol.messages import Plan, PlanKind, TrainingPlan
 from broker.protocol.model_blob import pack_model, unpack_model
 from broker.protocol.transfer import refer
@@ -326,7 +327,7 @@ def test_a_gateway_without_a_link_works_on_the_plan_of_its_last_life(
         artifact=digest,
         version=0,
         model=refer(blob, 4096),
-        cohort=("g1",),
+        cohort=Cohort.of(("g1",)),
         codec="none",
         training=TrainingPlan(1, 0.01, 0.9, 0.0),
         min_examples=10,

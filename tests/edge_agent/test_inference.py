@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from broker.protocol.cohort import Cohort
 from broker.protocol.messages import BlobReference, Plan, PlanKind, TrainingPlan
 from edge_agent.alerts import ANOMALY
 from edge_agent.effects import Model
@@ -73,7 +74,7 @@ def trained_on(artifact: Artifact, store: ExampleStore) -> Callable[[], np.ndarr
         b"a" * 32,
         0,
         BlobReference(b"d" * 32, 1, 1),
-        ("g1",),
+        Cohort.of(("g1",)),
         "q8",
         TrainingPlan(20, 0.05, 0.9, 0.0),
         10,

@@ -7,6 +7,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from broker.protocol.cohort import Cohort
 from broker.protocol.messages import (
     BlobReference,
     Mode,
@@ -34,8 +35,8 @@ BLOB = pack_model(0, ARTIFACT, Normalisation((0.0,), (1.0,)), np.zeros(5, np.flo
 
 def plan(modes: tuple[TierMode, ...], scaffold: bool = False) -> Plan:
     training = TrainingPlan(1, 0.1, 0.9, 0.0, scaffold, modes=modes)
-    return Plan(1, "ward.1", PlanKind.TRAIN, ARTIFACT, 0, refer(BLOB, 512), ("g1",), "none",
-                training, 1, 2e6, 7)  # fmt: skip
+    return Plan(1, "ward.1", PlanKind.TRAIN, ARTIFACT, 0, refer(BLOB, 512),
+                Cohort.of(("g1",)), "none", training, 1, 2e6, 7)  # fmt: skip
 
 
 @pytest.mark.parametrize(

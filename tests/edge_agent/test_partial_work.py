@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from broker.protocol.cohort import Cohort
 from broker.protocol.messages import BlobReference, Mode, Plan, PlanKind, TrainingPlan
 from edge_agent.checkpoints import CheckpointStore
 from edge_agent.effects import Model, StartWork
@@ -76,7 +77,7 @@ def work_of(artifact: Artifact, epochs: int = EPOCHS) -> StartWork:
         b"a" * 32,
         0,
         BlobReference(b"d" * 32, 1, 1),
-        ("g1",),
+        Cohort.of(("g1",)),
         "none",
         TrainingPlan(epochs, 0.05, 0.9, 0.0),
         10,

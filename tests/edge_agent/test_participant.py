@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from broker.protocol import sealed, wire
+from broker.protocol.cohort import Cohort
 from broker.protocol.compression import Layout, Shared, codec
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.messages import (
@@ -94,7 +95,7 @@ def plan(number: int = 1, version: int = 0, **changes: Any) -> Plan:
         artifact=ARTIFACT,
         version=version,
         model=reference(version),
-        cohort=("g1", "g2"),
+        cohort=Cohort.of(("g1", "g2")),
         codec="none",
         training=TrainingPlan(1, 0.1, 0.9, 0.0),
         min_examples=10,
@@ -473,7 +474,7 @@ def test_gateways_draw_from_the_plans_seed_each_in_its_own_way(tmp_path: Path) -
 @pytest.mark.parametrize(
     "changes",
     [
-        {"cohort": ("g2", "g3")},
+        {"cohort": Cohort.of(("g2", "g3"))},
         {"artifact": b"b" * 32},
         {"deadline_unix_s": NOW - 1},
         {"codec": "from-the-future"},
@@ -664,7 +665,7 @@ def test_a_plan_whose_deadline_passed_stops(gateway: Participant) -> None:
 
 def test_a_plan_for_others_stops_ours_too(gateway: Participant) -> None:
     working(gateway, plan(1))
-    effects = hear(gateway, plan(2, version=1, cohort=("g2",)))
+    effects = hear(gateway, plan(2, version=1, cohort=Cohort.of(("g2",))))
     assert of(effects, StopWork) == [StopWork("ward.1")]
     assert of(effects, StartWork) == []
 
@@ -989,7 +990,7 @@ def test_an_aggregator_that_is_back_is_not_stormed(tmp_path: Path) -> None:
         identity = replace(IDENTITY, gateway=f"g{number}")
         with closing(Journal(tmp_path / str(number), f"ward/g{number}", ARTIFACT)) as journal:
             found = up(Participant(identity, journal, SIGNER, bytes(8), AGGREGATOR.public))
-            asked = plan(cohort=(identity.gateway,))
+            asked = plan(cohort=Cohort.of((identity.gateway,)))
             work = working(found, asked)
             found.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW)
             hear(found, AggregatorPresence(9, AGGREGATOR.public, online=True, pace_s=100.0))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from broker.protocol.cohort import Cohort
 from broker.protocol.messages import BlobReference, Plan, PlanKind, TrainingPlan
 from edge_agent import local_run
 from edge_agent.checkpoints import CheckpointStore
@@ -34,7 +35,7 @@ def plan(**training: float) -> Plan:
         b"a" * 32,
         0,
         BlobReference(b"d" * 32, 1, 1),
-        ("g1",),
+        Cohort.of(("g1",)),
         "q8",
         TrainingPlan(**told),  # type: ignore[arg-type]
         10,

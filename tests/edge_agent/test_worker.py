@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from broker.protocol.cohort import Cohort
 from broker.protocol.messages import BlobReference, Plan, PlanKind, TrainingPlan
 from edge_agent.effects import Model, StartWork
 from edge_agent.errors import TrainingError
@@ -32,7 +33,7 @@ def work(number: int = 1, kind: PlanKind = PlanKind.TRAIN) -> StartWork:
         b"a" * 32,
         0,
         BlobReference(b"d" * 32, 1, 1) if trains else None,
-        ("g1",),
+        Cohort.of(("g1",)),
         "q8",
         TrainingPlan(1, 0.1, 0.9, 0.0),
         1,

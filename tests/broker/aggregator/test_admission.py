@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from broker.aggregator import admission
 from broker.aggregator.admission import Limits
+from broker.protocol.cohort import Cohort
 from broker.protocol.messages import (
     BlobReference,
     Mode,
@@ -29,7 +30,7 @@ PLAN = Plan(
     artifact=b"a" * 32,
     version=0,
     model=BlobReference(b"m" * 32, 1, 1),
-    cohort=("g1",),
+    cohort=Cohort.of(("g1",)),
     codec="none",
     training=TrainingPlan(1, 0.1, 0.9, 0.0, modes=(TierMode("small", Mode.HEAD),)),
     min_examples=1,

@@ -33,11 +33,11 @@ from broker.aggregator.settings import (
 )
 from broker.aggregator.task import Task
 from broker.protocol import sealed, wire
+from broker.protocol.cohort import MAX_COHORT, Cohort
 from broker.protocol.compression import Shared, codec
 from broker.protocol.effects import Publish, Subscribe
 from broker.protocol.loopback import matches
 from broker.protocol.messages import (
-    MAX_COHORT,
     AggregatorPresence,
     Chunk,
     ClockNotice,
@@ -181,6 +181,10 @@ def send(core: Coordinator, gateway: str, chunk: Chunk, now: float = START) -> l
     return core.receive(topic, wire.encode(chunk), now)
 
 
+def asked(plan: Plan, *gateways: str) -> list[str]:
+    return [gateway for gateway in gateways if gateway in plan.cohort]
+
+
 def upload(
     core: Coordinator, offer: UpdateOffer, payload: bytes, now: float = START
 ) -> list[Effect]:
@@ -213,7 +217,7 @@ def test_a_round_goes_from_presence_to_a_new_version(opened: Open) -> None:
     effects = arrive(core, "g2")
     plan = the_plan(effects)
     assert events(effects, RoundOpened) == [RoundOpened(1, PlanKind.TRAIN, 2)]
-    assert (plan.version, plan.cohort, plan.codec) == (0, ("g1", "g2"), "none")
+    assert (plan.version, plan.cohort, plan.codec) == (0, Cohort.of(("g1", "g2")), "none")
     assert plan.deadline_unix_s == START + 60
 
     offer, payload = answer("g1", plan)
@@ -323,18 +327,32 @@ def test_a_cohort_is_drawn_by_the_seed(opened: Open) -> None:
     told = settings(cohort=5, min_gateways=20)
     cohorts = [opened_round(opened(told, name=n), *gateways).cohort for n in ("x", "y")]
     assert cohorts[0] == cohorts[1]
-    assert len(set(cohorts[0])) == 5
-    assert set(cohorts[0]) <= set(gateways)
+    assert len(cohorts[0]) == 5
+    assert sum(gateway in cohorts[0] for gateway in gateways) == 5
     other = replace(told, seed=4)
     assert opened_round(opened(other, name="z"), *gateways).cohort != cohorts[0]
 
 
+def test_a_plan_for_thousands_fits_what_every_broker_takes(opened: Open) -> None:
+    core, names = opened(settings(min_gateways=5000)), [f"g{i:030}" for i in range(5000)]
+    effects = arrive(core, *names)
+    plan = the_plan(effects)
+    assert len(plan.cohort) == 5000
+    assert all(name in plan.cohort for name in names)
+    assert not any(f"other-{i}" in plan.cohort for i in range(10_000))
+    sizes = {e.topic: len(e.payload) for e in effects if isinstance(e, Publish)}
+    assert 25_000 < sizes[TOPICS.plan] < 27_000
+    # Each of them is known to have been asked.
+    offer, payload = answer(names[-1], plan)
+    assert replies(upload(core, offer, payload), names[-1])[-1].status is ReceiptStatus.ACCEPTED  # type: ignore[attr-defined]
+
+
 def test_no_more_are_asked_than_a_plan_can_name(opened: Open) -> None:
     core = opened(settings(min_gateways=MAX_COHORT))
-    arrive(core, *(f"g{i}" for i in range(MAX_COHORT - 1)))
-    # The last two come at once, as they do when a round has ended.
-    core._roster._ready |= {f"x{i}": core._roster._ready["g0"] for i in range(2)}
-    assert len(the_plan(core.tick(START)).cohort) == MAX_COHORT
+    core._roster._ready = sorted(f"{i:064}" for i in range(MAX_COHORT + 2))
+    effects = core.tick(START)
+    assert len(the_plan(effects).cohort) == MAX_COHORT
+    assert max(len(e.payload) for e in effects if isinstance(e, Publish)) <= 128 * 1024
 
 
 @pytest.mark.parametrize(
@@ -350,7 +368,7 @@ def test_who_cannot_take_part_is_not_asked(opened: Open, changes: dict[str, Any]
     core = opened()
     arrive(core, "g1")
     assert core.receive(TOPICS.presence("g2"), presence("g2", **changes), START) == []
-    assert opened_round(core, "g3").cohort == ("g1", "g3")
+    assert opened_round(core, "g3").cohort == Cohort.of(("g1", "g3"))
 
 
 def test_who_went_offline_is_not_asked_again(opened: Open) -> None:
@@ -365,7 +383,7 @@ def test_the_death_of_an_older_session_is_ignored(opened: Open) -> None:
     core.receive(TOPICS.presence("g1"), presence("g1", birth=5), START)
     late = presence("g1", birth=4, state=GatewayState.OFFLINE)
     assert core.receive(TOPICS.presence("g1"), late, START) == []
-    assert opened_round(core, "g2").cohort == ("g1", "g2")
+    assert opened_round(core, "g2").cohort == Cohort.of(("g1", "g2"))
 
 
 def test_an_update_that_is_durable_is_a_duplicate(opened: Open) -> None:
@@ -502,7 +520,7 @@ def test_what_is_malformed_is_dropped_whole_and_said(
     (refused,) = core.receive(topic, payload, START)
     assert isinstance(refused, MessageRefused)
     assert refused.topic == topic
-    assert opened_round(core, "g3").cohort == ("g1", "g3")
+    assert opened_round(core, "g3").cohort == Cohort.of(("g1", "g3"))
 
 
 def test_one_gateway_does_not_speak_for_another(opened: Open) -> None:
@@ -541,7 +559,7 @@ def test_a_round_that_misses_its_minimum_is_abandoned_and_tried_again(opened: Op
     (said,) = published(effects, TOPICS.round, RoundAbandonment)
     assert (said.plan, said.reported, said.retry_after_s) == ("ward.1", 1, 0.0)
     # What g1 has reported counts, and it is not asked for it again.
-    assert again.cohort == ("g2",)
+    assert again.cohort == Cohort.of(("g2",))
     effects = upload(core, *answer("g2", again), now=START + 61)
     deltas = np.stack([delta("g1", plan), delta("g2", again)]).astype(np.float64)
     expected = (INITIAL + np.average(deltas, axis=0, weights=[41, 42])).astype(np.float32)
@@ -754,7 +772,7 @@ def test_with_a_list_nobody_else_takes_part(tmp_path: Path) -> None:
         core = Coordinator(settings(), task(), log, AGGREGATOR, listed)
         (refused,) = arrive(core, "g3")
         assert isinstance(refused, GatewayRefused)
-        assert opened_round(core, "g1", "g2").cohort == ("g1", "g2")
+        assert opened_round(core, "g1", "g2").cohort == Cohort.of(("g1", "g2"))
         assert log.gateway_keys() == {}
 
 
@@ -782,7 +800,7 @@ def test_two_agents_of_one_identity_are_said_and_told_and_not_asked(opened: Open
     assert conflicts(effects) == [IdentityConflict("g1", (A, B))]
     assert speak(core, A, 900, START + 10) == []
     assert conflicts(speak(core, A, 1200, START + 20)) != []
-    assert opened_round(core, "g2", "g3").cohort == ("g2", "g3")
+    assert opened_round(core, "g2", "g3").cohort == Cohort.of(("g2", "g3"))
 
 
 def test_a_gateway_is_asked_again_when_its_twin_is_gone(opened: Open) -> None:
@@ -796,7 +814,7 @@ def test_a_gateway_is_asked_again_when_its_twin_is_gone(opened: Open) -> None:
         effects = speak(core, A, 600 + 300 * heartbeat, START + 30.0 * heartbeat)
         if heartbeat <= 30:
             assert published(effects, TOPICS.plan, Plan) == []
-    assert the_plan(effects).cohort == ("g1", "g2", "g3")
+    assert the_plan(effects).cohort == Cohort.of(("g1", "g2", "g3"))
 
 
 @pytest.mark.parametrize("order", ["one after the other", "at once"])
@@ -839,7 +857,7 @@ def test_more_are_asked_than_are_needed_and_the_goal_commits(opened: Open) -> No
     core = opened(told)
     plan = opened_round(core, "g1", "g2", "g3", "g4")
     assert len(plan.cohort) == 3
-    first, second, late = plan.cohort
+    first, second, late = asked(plan, "g1", "g2", "g3", "g4")
     upload(core, *answer(first, plan))
     effects = upload(core, *answer(second, plan))
     (committed,) = events(effects, RoundCommitted)
@@ -851,7 +869,7 @@ def test_more_are_asked_than_are_needed_and_the_goal_commits(opened: Open) -> No
     assert (accepted.round, accepted.staleness) == (2, 1)
     assert replies(say(core, answer(late, plan)[0]), late)[0].status is ReceiptStatus.DUPLICATE  # type: ignore[attr-defined]
     base = model_of(core.connected())[2]
-    other = next(name for name in following.cohort if name != late)
+    other = next(name for name in asked(following, "g1", "g2", "g3", "g4") if name != late)
     effects = upload(core, *answer(other, following))
     parts = [(delta(g, p), 40.0 + int(g[1:]), d) for g, p, d in (
         (late, plan, 2**-0.5), (other, following, 1.0))]  # fmt: skip
@@ -871,6 +889,7 @@ def test_a_buffer_commits_with_so_many_updates_and_gateways_go_on_at_once(opened
     ]  # fmt: skip
     assert (further.plan, further.version, further.seed != plan.seed) == ("ward.1~2", 0, True)
     assert further.epoch > plan.epoch
+    assert further.cohort == Cohort.of(("g1",))
     # A third plan was not handed on yet: nobody can report as often as they like.
     offer, _ = answer("g1", replace(further, plan="ward.1~3"))
     (receipt,) = replies(say(core, offer))

@@ -10,6 +10,7 @@ import pytest
 from broker.aggregator.errors import RoundError
 from broker.aggregator.open_round import OpenRound
 from broker.aggregator.rounds import Round, RoundState
+from broker.protocol.cohort import Cohort
 from broker.protocol.compression import Layout
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import (
@@ -33,7 +34,7 @@ PLAN = Plan(
     b"a" * 32,
     0,
     None,
-    ("g1",),
+    Cohort.of(("g1",)),
     "sums",
     TrainingPlan(1, 0.1, 0.9, 0.0),
     1,

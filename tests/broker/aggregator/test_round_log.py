@@ -20,6 +20,7 @@ from broker.aggregator.next_model import NextModel
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.rounds import Round, RoundState
 from broker.durable import open_durable
+from broker.protocol.cohort import Cohort
 from broker.protocol.messages import (
     BlobReference,
     Chunk,
@@ -41,7 +42,7 @@ PLAN = Plan(
     ARTIFACT,
     0,
     None,
-    ("g1", "g2"),
+    Cohort.of(("g1", "g2")),
     "sums",
     TrainingPlan(1, 0.1, 0.9, 0.0),
     1,

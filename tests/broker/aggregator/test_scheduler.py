@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from broker.aggregator.scheduler import Selection, backoff_s, selection
 from broker.aggregator.settings import RoundSettings
-from broker.protocol.messages import MAX_COHORT, PlanKind
+from broker.protocol.cohort import MAX_COHORT
+from broker.protocol.messages import PlanKind
 
 TRAIN, SUMS = PlanKind.TRAIN, PlanKind.STATISTICS
 
@@ -30,7 +31,7 @@ TRAIN, SUMS = PlanKind.TRAIN, PlanKind.STATISTICS
         (RoundSettings(buffer=8), TRAIN, 3, 0, Selection(3, 8, 2)),
         (RoundSettings(buffer=8), TRAIN, 50, 0, Selection(50, 8, 2)),
         (RoundSettings(buffer=8), SUMS, 3, 0, Selection(3, 3, 2)),
-        (RoundSettings(), TRAIN, 9999, 0, Selection(MAX_COHORT, MAX_COHORT, 2)),
+        (RoundSettings(), TRAIN, 99_999, 0, Selection(MAX_COHORT, MAX_COHORT, 2)),
     ],
 )
 def test_whom_a_round_asks_and_what_it_commits_with(

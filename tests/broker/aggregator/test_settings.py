@@ -22,7 +22,7 @@ from broker.settings import SettingError
     ("cls", "values", "key"),
     [
         (RoundSettings, {"rounds": -1}, "rounds.rounds"),
-        (RoundSettings, {"cohort": 5000}, "rounds.cohort"),
+        (RoundSettings, {"cohort": 20_001}, "rounds.cohort"),
         (RoundSettings, {"min_gateways": 0}, "rounds.min_gateways"),
         (RoundSettings, {"min_reports": 0}, "rounds.min_reports"),
         (RoundSettings, {"min_reports": 3, "min_gateways": 2}, "rounds.min_reports"),
