@@ -9,7 +9,7 @@ from models.artifact import Artifact, load_artifact
 from models.coordinates import touched
 from models.errors import ParameterError
 from models.partial import PartialModel
-from models.spec import FULL, HEAD, INPUT, RECONSTRUCTION, SPARSE, Role
+from models.spec import FULL, HEAD, INPUT, RECONSTRUCTION, SEGMENTATION, SPARSE, Role
 from models.trainable import TrainableModel
 
 F = np.float32
@@ -67,9 +67,11 @@ def test_its_step_is_the_full_step_of_its_layers(
     places = touched(spec, partial.mode.name)
     full, part = (places.take(m.parameters()) - places.take(settled) for m in (whole, partial))
     assert np.abs(full).max() > 1e-4
-    # int8 and fake quantization may round a value to different levels here and there; on pixels,
-    # of which there are many, by 7 % in one of the two runtimes.
-    assert np.linalg.norm(full - part) < 0.1 * np.linalg.norm(full)
+    # int8 and fake quantization may round a value to different levels here and there: most on
+    # pixels, of which there are many. The mode's own graph agrees with NumPy to 1e-4, see
+    # test_training_graph.py.
+    share = 0.07 if spec.task == SEGMENTATION else 0.04
+    assert np.linalg.norm(full - part) < share * np.linalg.norm(full)
 
 
 def test_its_loss_falls(partial: PartialModel, made_up) -> None:
