@@ -243,12 +243,12 @@ class Coordinator:
         plan = open_round.round.plan
         version = 0 if plan.kind is PlanKind.STATISTICS else plan.version + 1
         model = self._next_model(open_round)
-        keep = self._settings.rounds.staleness_cap > 0
-        epoch = self._announcer.next_epoch()
-        self._log.commit(open_round.round, open_round.reported, version, model, keep_chunks=keep)
-        reported = open_round.reported
+        oldest = self._planner.oldest(plan.kind, version)
+        epoch, reported = self._announcer.next_epoch(), open_round.reported
+        self._log.commit(open_round.round, reported, version, model, oldest=oldest)
         cohort = max(len(plan.cohort), reported)
-        self._close()
+        self._open = None
+        self._effects += self._reception.expire(oldest)
         self._effects += self._announcer.model(version, epoch)
         self._effects += self._announcer.forget(version)
         self._effects.append(
@@ -283,14 +283,10 @@ class Coordinator:
         cohort, reported = len(open_round.round.plan.cohort), open_round.reported
         epoch = self._announcer.next_epoch()
         self._log.abandon(open_round.round, f"{reported} of {cohort} reported by the deadline")
-        self._close()
+        self._open = None
         wait_s = self._planner.retry_after_s()
         self._effects += self._announcer.abandoned(open_round.round.plan, reported, wait_s, epoch)
         self._effects.append(RoundAbandoned(open_round.round.number, cohort, reported, wait_s))
-
-    def _close(self) -> None:
-        self._open = None
-        self._reception.clear()
 
     def _recover(self) -> None:
         if self._log.latest_version() is None and self._task.normalisation is not None:

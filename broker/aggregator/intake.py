@@ -12,21 +12,49 @@ _ACTIVE_S = 60.0
 
 
 class Intake:
-    """Knows which update each gateway has offered in this round; the chunks are in the log.
+    """Knows which update each gateway has offered; the chunks are in the log.
 
-    One upload a gateway: no gateway can hold up another's, and what is kept is bounded by the
-    cohort and by the size that the round lets an update have.
+    One upload a gateway: no gateway can hold up another's. What is kept is bounded in bytes
+    (:meth:`has_room`) and by version (:meth:`expire`).
+
+    Args:
+        log: where chunks are kept.
+        room_bytes: of all updates that have come in part.
     """
 
-    def __init__(self, log: RoundLog) -> None:
+    def __init__(self, log: RoundLog, room_bytes: int = 1 << 30) -> None:
         self._log = log
+        self._room_bytes = room_bytes
         self._offers: dict[str, UpdateOffer] = {}
         self._heard: dict[str, float] = {}
 
     def busy(self, gateway: str, limit: int, now: float) -> bool:
         """Whether uploads of so many other gateways are coming in."""
-        active = [g for g, at in self._heard.items() if now - at < _ACTIVE_S and g != gateway]
-        return len(active) >= limit
+        return len(self._active(now) - {gateway}) >= limit
+
+    def has_room(self, offer: UpdateOffer, now: float) -> bool:
+        """Whether there is room for this upload, if need be that of uploads which came to a halt.
+
+        Those that were begun first go first. One alone may be larger than all the room.
+        """
+        gateway = offer.update.gateway
+        excess = self._log.upload_bytes(but=gateway) + offer.payload.size - self._room_bytes
+        if excess <= 0:
+            return True
+        others, active = self._log.uploads(but=gateway), self._active(now)
+        halted = [upload for upload in others if upload.gateway not in active]
+        gone = []
+        for upload in halted:
+            if excess <= 0:
+                break
+            gone.append(upload.gateway)
+            excess -= upload.size
+        if excess > 0 and len(gone) < len(others):
+            return False
+        self._log.drop_upload(*gone)
+        for other in gone:
+            self._forget(other)
+        return True
 
     def offered(self, offer: UpdateOffer, now: float = 0.0) -> Want | None:
         """Take an offer that the round does not refuse; say what is missing, if anything is.
@@ -34,11 +62,7 @@ class Intake:
         An offer takes the place of what the same gateway offered before.
         """
         gateway = offer.update.gateway
-        before = self._offers.get(gateway)
-        if before is None:
-            self._log.drop_chunks(gateway, but=offer.payload.digest)
-        elif before.payload != offer.payload:
-            self._log.drop_chunks(gateway)
+        self._log.begin_upload(offer)
         self._offers[gateway] = offer
         self._heard[gateway] = now
         missing = self._missing(offer)
@@ -56,8 +80,7 @@ class Intake:
         if not offer.inline:
             return None
         payload = join(offer.payload, [offer.inline])
-        self._offers.pop(offer.update.gateway, None)
-        self._heard.pop(offer.update.gateway, None)
+        self._forget(offer.update.gateway)
         return payload
 
     def take(self, gateway: str, chunk: Chunk, now: float = 0.0) -> UpdateOffer | None:
@@ -83,18 +106,26 @@ class Intake:
             RemoteProtocolError: they do not add up to the promised digest; they are forgotten.
         """
         gateway = offer.update.gateway
-        self._offers.pop(gateway, None)
-        self._heard.pop(gateway, None)
+        self._forget(gateway)
         try:
             return join(offer.payload, self._log.chunk_data(gateway, offer.payload.digest))
         except RemoteProtocolError:
-            self._log.drop_chunks(gateway)
+            self._log.drop_upload(gateway)
             raise
 
-    def clear(self) -> None:
-        """Forget all offers: the round is over."""
-        self._offers.clear()
-        self._heard.clear()
+    def expire(self, oldest: int) -> list[UpdateOffer]:
+        """Forget what was offered of bases before version ``oldest``; returns it."""
+        expired = [offer for offer in self._offers.values() if offer.update.version < oldest]
+        for offer in expired:
+            self._forget(offer.update.gateway)
+        return expired
+
+    def _forget(self, gateway: str) -> None:
+        self._offers.pop(gateway, None)
+        self._heard.pop(gateway, None)
+
+    def _active(self, now: float) -> set[str]:
+        return {gateway for gateway, at in self._heard.items() if now - at < _ACTIVE_S}
 
     def _missing(self, offer: UpdateOffer) -> list[int]:
         kept = self._log.kept_chunks(offer.update.gateway, offer.payload.digest)

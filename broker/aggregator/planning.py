@@ -58,6 +58,12 @@ class Planner:
         plan = self._plan(number, Cohort.of(ready), now)
         return Round(number, plan, chosen.minimum, RoundState.OPEN, chosen.goal)
 
+    def oldest(self, kind: PlanKind, version: int) -> int:
+        """Return the oldest base of updates that count now that a round has made ``version``."""
+        if kind is PlanKind.STATISTICS:
+            return version + 1  # sums are of no base, and are in
+        return version - self._settings.rounds.staleness_cap
+
     def further(self, plan: Plan, number: int, gateway: str) -> Plan:
         """Return the ``number``-th plan for one gateway that goes on in the open round."""
         name = further(plan.plan, number)

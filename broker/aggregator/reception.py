@@ -61,7 +61,7 @@ class Reception:
         self._planner = planner
         self._rounds = rounds
         self._limits = limits
-        self._intake = Intake(log)
+        self._intake = Intake(log, rounds.upload_bytes)
 
     def offered(
         self, offer: UpdateOffer, open_round: OpenRound | None, now: float, window_s: float
@@ -115,10 +115,17 @@ class Reception:
             return []
         return [self._sealed(presence.gateway, ClockNotice(presence.unix_s, max(now, 0.0)))]
 
-    def clear(self) -> None:
-        """A round is over: forget the offers that can count in no other."""
-        if not self._rounds.staleness_cap:
-            self._intake.clear()
+    def expire(self, oldest: int) -> list[Effect]:
+        """Say that updates of bases before version ``oldest`` can count no more, where they come.
+
+        Their pieces are no longer in the log.
+        """
+        effects: list[Effect] = []
+        for offer in self._intake.expire(oldest):
+            if not self._log.has_folded(offer.update):
+                late = f"only updates of version {oldest} and later count now"
+                effects += self._reply(Receipt(offer.update, ReceiptStatus.STALE, detail=late))
+        return effects
 
     def _timely(
         self,
@@ -135,6 +142,8 @@ class Reception:
             return self._reply(Receipt(offer.update, ReceiptStatus.STALE, detail=late))
         if self._intake.busy(offer.update.gateway, self._rounds.max_uploads, now):
             return self.retry(offer, RetryReason.BUSY, window_s)
+        if not offer.inline and not self._intake.has_room(offer, now):
+            return self.retry(offer, RetryReason.FULL, window_s)
         return self._advance(offer, plan, open_round, now)
 
     def _plan_of(self, offer: UpdateOffer) -> Plan | None:

@@ -7,14 +7,23 @@ model version.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from broker.aggregator.errors import StateError
-from broker.aggregator.model_steps import (
-    SCHEMA as STEPS_SCHEMA,
+from broker.aggregator.kept_uploads import (
+    KeptUpload,
+    begin_upload,
+    forget_older,
+    forget_upload,
+    is_begun,
+    keep_piece,
+    read_indexes,
+    read_pieces,
+    read_uploads,
+    set_aside_bytes,
 )
+from broker.aggregator.log_file import counter, open_log, raise_counter
 from broker.aggregator.model_steps import (
     Step,
     forget_steps,
@@ -26,36 +35,12 @@ from broker.aggregator.model_steps import (
 )
 from broker.aggregator.next_model import NextModel
 from broker.aggregator.rounds import Round, RoundState
-from broker.durable import open_durable, transaction
+from broker.durable import transaction
 from broker.protocol import wire
 from broker.protocol.compression import Vector
 from broker.protocol.messages import Chunk, Plan, UpdateId, UpdateOffer
 
-_FORMAT = 6
 _KEPT_VERSIONS = 3
-_SCHEMA = (
-    """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS round (
-    number INTEGER PRIMARY KEY, plan_id TEXT UNIQUE NOT NULL, state TEXT NOT NULL,
-    min_reports INTEGER NOT NULL, goal INTEGER NOT NULL, plan BLOB NOT NULL,
-    reason TEXT NOT NULL DEFAULT '');
-CREATE TABLE IF NOT EXISTS folded (
-    plan_id TEXT NOT NULL, gateway TEXT NOT NULL, version INTEGER NOT NULL,
-    sequence INTEGER NOT NULL, round INTEGER NOT NULL, discount REAL NOT NULL,
-    offer BLOB, payload BLOB,
-    PRIMARY KEY (plan_id, gateway)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS chunk (
-    gateway TEXT NOT NULL, digest BLOB NOT NULL, idx INTEGER NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY (gateway, digest, idx)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS gateway (
-    name TEXT PRIMARY KEY, public_key BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS version (
-    version INTEGER PRIMARY KEY, round INTEGER NOT NULL, cohort INTEGER NOT NULL,
-    reported INTEGER NOT NULL, blob BLOB NOT NULL);
-"""
-    + STEPS_SCHEMA
-)
 
 
 class RoundLog:
@@ -68,15 +53,7 @@ class RoundLog:
 
     def __init__(self, path: Path | str, population: str, artifact: bytes) -> None:
         self._path = str(path)
-        try:
-            self._db = open_durable(self._path, _SCHEMA)
-        except sqlite3.DatabaseError as error:
-            raise StateError(self._path, str(error)) from error
-        try:
-            self._claim({"format": _FORMAT, "population": population, "artifact": artifact})
-        except StateError:
-            self._db.close()
-            raise
+        self._db = open_log(path, population, artifact)
 
     def close(self) -> None:
         """Close the file; everything is durable already."""
@@ -85,13 +62,11 @@ class RoundLog:
     def next_counter(self, name: str) -> int:
         """Return the next value of a durable counter, from 1."""
         with transaction(self._db):
-            value = int(self._meta(name) or 0) + 1
-            self._set_meta(name, value)
-        return value
+            return raise_counter(self._db, name, 0)
 
     def counter(self, name: str) -> int:
         """Return a durable counter's last value, 0 when it was never used."""
-        return int(self._meta(name) or 0)
+        return counter(self._db, name)
 
     def gateway_keys(self) -> dict[str, bytes]:
         """Return the public key that each gateway is known by."""
@@ -172,7 +147,7 @@ class RoundLog:
             self._db.execute(
                 "INSERT INTO folded VALUES (?,?,?,?,?,?,?,?)", (*row, wire.encode(offer), payload)
             )
-            self._db.execute("DELETE FROM chunk WHERE gateway = ?", (key.gateway,))
+            forget_upload(self._db, key.gateway)
 
     def has_folded(self, update: UpdateId) -> bool:
         """Whether this gateway's update for this plan is durable already."""
@@ -201,11 +176,11 @@ class RoundLog:
         version: int,
         model: NextModel,
         *,
-        keep_chunks: bool = False,
+        oldest: int,
     ) -> None:
         """End a round with a new model version, in one transaction with the step that leads to it.
 
-        Pieces of uploads stay when they can still count in a later round.
+        Pieces of uploads stay of updates that can still count: of version ``oldest`` or later.
 
         The folded payloads are let go of; their ids stay, so that a late copy is a duplicate.
         """
@@ -214,8 +189,7 @@ class RoundLog:
             self._db.execute(
                 "UPDATE folded SET offer = NULL, payload = NULL WHERE round = ?", (round_.number,)
             )
-            if not keep_chunks:
-                self._db.execute("DELETE FROM chunk")
+            forget_older(self._db, oldest)
             asked = max(len(round_.plan.cohort), reported)
             row = (version, round_.number, asked, reported, model.blob)
             self._db.execute("INSERT INTO version VALUES (?,?,?,?,?)", row)
@@ -270,57 +244,41 @@ class RoundLog:
         ).fetchone()
         return (0, 0) if row is None else (row[0], row[1])
 
+    def begin_upload(self, offer: UpdateOffer) -> None:
+        """Set bytes aside for what a gateway has offered; nothing, when its pieces are of that."""
+        if not is_begun(self._db, offer.update.gateway, offer.payload):
+            with transaction(self._db):
+                begin_upload(self._db, offer)
+
+    def upload_bytes(self, but: str) -> int:
+        """Return the bytes that are set aside for uploads, except one gateway's."""
+        return set_aside_bytes(self._db, but)
+
+    def uploads(self, but: str) -> list[KeptUpload]:
+        """Return the uploads that came in part, except one gateway's, the first begun first."""
+        return read_uploads(self._db, but)
+
     def keep_chunk(self, gateway: str, chunk: Chunk) -> None:
         """Write a piece of an upload, so that a crash costs at most the pieces in flight."""
         with transaction(self._db):
-            self._db.execute(
-                "INSERT OR REPLACE INTO chunk VALUES (?,?,?,?)",
-                (gateway, chunk.digest, chunk.index, chunk.data),
-            )
+            keep_piece(self._db, gateway, chunk)
 
     def kept_chunks(self, gateway: str, digest: bytes) -> set[int]:
         """Return the indexes of the pieces that are there."""
-        rows = self._db.execute(
-            "SELECT idx FROM chunk WHERE gateway = ? AND digest = ?", (gateway, digest)
-        )
-        return {row[0] for row in rows}
+        return read_indexes(self._db, gateway, digest)
 
     def chunk_data(self, gateway: str, digest: bytes) -> list[bytes]:
         """Return the pieces that are there, by index."""
-        rows = self._db.execute(
-            "SELECT data FROM chunk WHERE gateway = ? AND digest = ? ORDER BY idx",
-            (gateway, digest),
-        )
-        return [row[0] for row in rows]
+        return read_pieces(self._db, gateway, digest)
 
-    def drop_chunks(self, gateway: str, but: bytes = b"") -> None:
-        """Forget a gateway's uploads, except that of the digest ``but``."""
+    def drop_upload(self, *gateways: str) -> None:
+        """Let go of what has come of these gateways' updates."""
         with transaction(self._db):
-            self._db.execute("DELETE FROM chunk WHERE gateway = ? AND digest != ?", (gateway, but))
+            for gateway in gateways:
+                forget_upload(self._db, gateway)
 
     def _end(self, round_: Round, reason: str) -> None:
         self._db.execute(
             "UPDATE round SET state = ?, reason = ? WHERE number = ?",
             (round_.state, reason, round_.number),
         )
-
-    def _claim(self, owner: dict[str, int | str | bytes]) -> None:
-        with transaction(self._db):
-            for key, value in owner.items():
-                found = self._meta(key)
-                if key == "format" and found not in (None, value):
-                    raise StateError(
-                        self._path,
-                        f"another format: {found!r}, this version of perfuse reads {value!r}; "
-                        "go on with the version that wrote it, or begin with an empty state_dir",
-                    )
-                if found is not None and found != value:
-                    raise StateError(self._path, f"belongs to another {key}")
-                self._set_meta(key, value)
-
-    def _meta(self, key: str) -> int | str | bytes | None:
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else row[0]
-
-    def _set_meta(self, key: str, value: int | str | bytes) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))

@@ -41,6 +41,7 @@ class RoundSettings:
         deadline_s: how long a round may take.
         backoff_s: wait after an abandoned round, twice as long after each further one.
         max_uploads: uploads that come in at once; whoever is too many is told to come back.
+        upload_bytes: of all updates that have come in part; those that came to a halt give way.
         arrivals_per_s: gateways that are welcome each second after a restart; they spread so.
         min_examples: labelled examples without which a gateway is not asked.
     """
@@ -57,6 +58,7 @@ class RoundSettings:
     staleness_power: float = 0.5
     backoff_s: float = 5.0
     max_uploads: int = 1000
+    upload_bytes: int = 1 << 30
     arrivals_per_s: float = 50.0
 
     def __post_init__(self) -> None:
@@ -72,6 +74,7 @@ class RoundSettings:
         require_range("rounds.staleness_power", self.staleness_power, 0, 10)
         require_range("rounds.backoff_s", self.backoff_s, 0, 3600)
         require_range("rounds.max_uploads", self.max_uploads, 1, 10**6)
+        require_range("rounds.upload_bytes", self.upload_bytes, 1 << 10, 1 << 40)
         require_range("rounds.arrivals_per_s", self.arrivals_per_s, 0.01, 1e6)
         if self.over_selection and not self.cohort:
             raise SettingError("rounds.over_selection", "needs rounds.cohort, its goal")

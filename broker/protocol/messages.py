@@ -96,6 +96,7 @@ class RetryReason(StrEnum):
 
     RECOVERING = "recovering"  # the aggregator is reading its log after a restart
     BUSY = "busy"  # as many uploads as it takes are coming in
+    FULL = "full"  # updates that have come in part take all the room that there is
     PACED = "paced"  # no round is open; one will be
 
 

@@ -931,6 +931,48 @@ def test_pieces_of_a_straggler_outlive_the_round(opened: Open) -> None:
     assert accepted.staleness == 1
 
 
+def test_pieces_of_a_straggler_beyond_the_cap_go_and_it_is_told(opened: Open) -> None:
+    core = opened(settings(buffer=1, min_reports=1, staleness_cap=1))
+    plan = opened_round(core)
+    offer, payload = answer("g2", plan)
+    say(core, offer)
+    pieces = list(cut(payload, offer.payload, range(3)))
+    send(core, "g2", pieces[0])
+    effects = upload(core, *answer("g1", plan))
+    assert replies(effects, "g2") == []
+    assert core._log.kept_chunks("g2", offer.payload.digest) == {0}
+    effects = upload(core, *answer("g1", the_plan(effects)))
+    (receipt,) = replies(effects, "g2")
+    late = "only updates of version 1 and later count now"
+    assert receipt == Receipt(offer.update, ReceiptStatus.STALE, detail=late)
+    assert core._log.uploads(but="") == []
+    # What is still on its way is passed over, and who has missed the word is told again.
+    assert send(core, "g2", pieces[1]) == []
+    assert core._log.kept_chunks("g2", offer.payload.digest) == set()
+    assert replies(say(core, offer), "g2")[0].status is ReceiptStatus.STALE  # type: ignore[attr-defined]
+
+
+def test_who_finds_no_room_is_told_to_come_back(opened: Open) -> None:
+    told = settings(upload_bytes=3000, min_gateways=3, min_reports=3, deadline_s=600.0)
+    core = opened(told)
+    plan = opened_round(core, "g1", "g2", "g3")
+    offers = {name: answer(name, plan) for name in ("g1", "g2", "g3")}
+    for name in ("g1", "g2"):
+        say(core, offers[name][0])
+        send(core, name, next(cut(offers[name][1], offers[name][0].payload, [0])))
+    (receipt,) = replies(say(core, offers["g3"][0]), "g3")
+    assert (receipt.status, receipt.retry) == (ReceiptStatus.RETRY, RetryReason.FULL)  # type: ignore[attr-defined]
+    assert 10 <= receipt.retry_after_s <= 20  # type: ignore[attr-defined]
+    assert core._log.upload_bytes(but="") <= 3000
+    # The first one has come to a halt: it gives way, and sends all its pieces again.
+    later = START + 61
+    send(core, "g2", next(cut(offers["g2"][1], offers["g2"][0].payload, [1])), later)
+    upload(core, *offers["g3"], now=later)
+    upload(core, *offers["g2"], now=later)
+    effects = upload(core, *offers["g1"], now=later)
+    assert events(effects, RoundCommitted)[0].reported == 3
+
+
 def test_a_round_after_abandoned_ones_waits_longer_each_time(opened: Open) -> None:
     told = settings(backoff_s=10.0)
     core = opened(told)

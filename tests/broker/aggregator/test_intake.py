@@ -132,8 +132,49 @@ def test_nothing_is_left_of_an_upload_before_a_restart_that_is_not_offered_again
     assert log.kept_chunks("g1", offer().payload.digest) == set()
 
 
-def test_a_round_that_is_over_forgets_its_offers(log: RoundLog) -> None:
+def test_offers_of_bases_that_are_too_old_are_forgotten(log: RoundLog) -> None:
     intake = Intake(log)
     intake.offered(offer())
-    intake.clear()
+    assert intake.expire(0) == []
+    assert intake.expire(1) == [offer()]
     assert intake.take("g1", chunks()[0]) is None
+
+
+def begin(intake: Intake, gateway: str, now: float) -> UpdateOffer:
+    """Offer an update and send one piece of it."""
+    made = offer(gateway=gateway)
+    assert intake.has_room(made, now)
+    intake.offered(made, now)
+    intake.take(gateway, chunks()[0], now)
+    return made
+
+
+def test_uploads_that_came_to_a_halt_give_way_the_oldest_first(log: RoundLog) -> None:
+    intake = Intake(log, room_bytes=3 * len(PAYLOAD) - 1)
+    begin(intake, "g1", 0.0)
+    second = begin(intake, "g2", 10.0)
+    late = offer(gateway="g3")
+    assert not intake.has_room(late, 59.0)  # both are under way
+    assert intake.has_room(second, 59.0)  # who is in already takes no more room
+    assert intake.has_room(late, 61.0)
+    assert [found.gateway for found in log.uploads(but="")] == ["g2"]
+    assert log.kept_chunks("g1", late.payload.digest) == set()
+    assert intake.take("g1", chunks()[1], 62.0) is None
+
+
+def test_the_room_is_bounded_after_a_restart_too(log: RoundLog) -> None:
+    first = Intake(log, room_bytes=3 * len(PAYLOAD) - 1)
+    begin(first, "g1", 0.0)
+    begin(first, "g2", 10.0)
+    again = Intake(log, room_bytes=3 * len(PAYLOAD) - 1)
+    begin(again, "g3", 11.0)
+    assert [found.gateway for found in log.uploads(but="")] == ["g2", "g3"]
+    assert log.upload_bytes(but="") <= 3 * len(PAYLOAD) - 1
+
+
+def test_an_update_that_is_larger_than_all_the_room_can_come_alone(log: RoundLog) -> None:
+    intake = Intake(log, room_bytes=10)
+    begin(intake, "g1", 0.0)
+    assert not intake.has_room(offer(gateway="g2"), 1.0)
+    assert intake.has_room(offer(gateway="g2"), 61.0)
+    assert log.uploads(but="") == []

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from broker.aggregator.errors import RoundError, StateError
+from broker.aggregator.kept_uploads import KeptUpload
 from broker.aggregator.next_model import NextModel
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.rounds import Round, RoundState
@@ -91,8 +92,9 @@ def test_everything_is_there_after_a_restart(log: RoundLog, path: Path) -> None:
 def test_a_commit_lets_go_of_payloads_and_keeps_their_ids(log: RoundLog, path: Path) -> None:
     log.begin(ROUND)
     log.accept(offer("g1"), b"one", 1)
+    log.begin_upload(offer("g2", b"e" * 32))
     log.keep_chunk("g2", Chunk(b"e" * 32, 1, b"piece"))
-    log.commit(ROUND, 1, 0, NextModel(b"blob"))
+    log.commit(ROUND, 1, 0, NextModel(b"blob"), oldest=1)
     with closing(reopened(log, path)) as again:
         assert again.last_round() == ROUND.to(RoundState.COMMITTED)
         assert again.latest_version() == 0
@@ -100,6 +102,7 @@ def test_a_commit_lets_go_of_payloads_and_keeps_their_ids(log: RoundLog, path: P
         assert again.makers(0) == (2, 1)
         assert again.has_folded(offer("g1").update)
         assert again.kept_chunks("g2", b"e" * 32) == set()
+        assert again.uploads(but="") == []
 
 
 def test_an_abandoned_round_makes_no_version(log: RoundLog) -> None:
@@ -111,7 +114,7 @@ def test_an_abandoned_round_makes_no_version(log: RoundLog) -> None:
 
 def test_a_round_ends_once(log: RoundLog) -> None:
     log.begin(ROUND)
-    log.commit(ROUND, 2, 0, NextModel(b"blob"))
+    log.commit(ROUND, 2, 0, NextModel(b"blob"), oldest=0)
     with pytest.raises(RoundError):
         log.abandon(ROUND.to(RoundState.COMMITTED), "")
     assert log.latest_version() == 0
@@ -123,7 +126,7 @@ def test_the_last_three_versions_are_kept(log: RoundLog) -> None:
         plan = replace(PLAN, plan=f"ward.{number}")
         round_ = Round(number, plan, 2, RoundState.OPEN)
         log.begin(round_)
-        log.commit(round_, 2, number, NextModel(b"%d" % number))
+        log.commit(round_, 2, number, NextModel(b"%d" % number), oldest=0)
     assert [log.blob(version) for version in (3, 4, 5)] == [b"3", b"4", b"5"]
     with pytest.raises(StateError, match="version 2 is not kept"):
         log.blob(2)
@@ -140,12 +143,37 @@ def test_chunks_are_each_gateways_own(log: RoundLog) -> None:
             log.keep_chunk(gateway, Chunk(digest, index, f"{gateway}{index}".encode()))
     assert log.chunk_data("g1", digest) == [b"g10", b"g12"]
     log.keep_chunk("g1", Chunk(b"e" * 32, 0, b"other"))
-    log.drop_chunks("g1", but=digest)
-    assert log.kept_chunks("g1", b"e" * 32) == set()
-    assert log.kept_chunks("g1", digest) == {0, 2}
     log.accept(offer("g1", digest), b"", 1)
     assert log.kept_chunks("g1", digest) == set()
     assert log.kept_chunks("g2", digest) == {0, 2}
+
+
+def test_bytes_are_set_aside_for_each_gateways_newest_upload(log: RoundLog, path: Path) -> None:
+    for name in ("g1", "g2"):
+        log.begin_upload(offer(name, b"d" * 32))
+        log.keep_chunk(name, Chunk(b"d" * 32, 0, b"piece"))
+    size = offer("g1").payload.size
+    with closing(reopened(log, path)) as again:
+        again.begin_upload(offer("g2", b"d" * 32))  # as before: its pieces stay
+        assert again.kept_chunks("g2", b"d" * 32) == {0}
+        again.begin_upload(offer("g1", b"e" * 32))
+        assert again.kept_chunks("g1", b"d" * 32) == set()
+        assert [found.gateway for found in again.uploads(but="")] == ["g2", "g1"]
+        assert (again.upload_bytes(but=""), again.upload_bytes(but="g1")) == (2 * size, size)
+        again.drop_upload("g2")
+        assert again.uploads(but="") == [KeptUpload("g1", size)]
+        assert again.kept_chunks("g2", b"d" * 32) == set()
+
+
+def test_uploads_of_old_bases_go_with_a_commit(log: RoundLog) -> None:
+    log.begin(ROUND)
+    for version in (3, 4, 5):
+        key = replace(offer(f"g{version}").update, version=version)
+        log.begin_upload(replace(offer(f"g{version}"), update=key))
+        log.keep_chunk(f"g{version}", Chunk(b"d" * 32, 0, b"piece"))
+    log.commit(ROUND, 2, 6, NextModel(b"blob"), oldest=4)
+    assert [found.gateway for found in log.uploads(but="")] == ["g4", "g5"]
+    assert [len(log.kept_chunks(f"g{v}", b"d" * 32)) for v in (3, 4, 5)] == [0, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -210,11 +238,11 @@ def test_a_commit_that_fails_leaves_version_step_and_carry_as_they_were(log: Rou
     base = pack_model(0, ARTIFACT, Normalisation((0.0,), (1.0,)), np.zeros(3, np.float32))
     delta = pack_delta(base, "none", b"x")
     log.begin(ROUND)
-    log.commit(ROUND, 2, 1, NextModel(b"one", delta, np.ones(3, np.float32)))
+    log.commit(ROUND, 2, 1, NextModel(b"one", delta, np.ones(3, np.float32)), oldest=0)
     second = replace(ROUND, number=2, plan=replace(PLAN, plan="ward.2"))
     log.begin(second)
     with pytest.raises(sqlite3.IntegrityError):
-        log.commit(second, 2, 1, NextModel(b"two", delta, np.zeros(3, np.float32)))
+        log.commit(second, 2, 1, NextModel(b"two", delta, np.zeros(3, np.float32)), oldest=0)
     assert (log.latest_version(), log.blob(1)) == (1, b"one")
     assert [step.delta for step in log.steps(1)] == [delta]
     carry = log.carry()
