@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from broker.protocol.messages import TWIN_OBSTACLE
 from broker.settings import SettingError, require_range
 
 UNKNOWN_LINK = "other"
@@ -26,7 +27,7 @@ class Reason(StrEnum):
     QUALITY = "quality"  # too many unclean windows lately
     LINK = "link"  # the link is of a kind on which nothing is exchanged
     BUDGET = "budget"  # today's bytes are spent
-    TWIN = "twin"  # another agent runs with this gateway's name and key
+    TWIN = TWIN_OBSTACLE  # another agent runs with this gateway's name and key
 
 
 # These keep updates and models off the link; all others keep the gateway from training.

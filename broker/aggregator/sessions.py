@@ -11,13 +11,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from broker.protocol.messages import GatewayPresence, GatewayState, IdentityConflict
+from broker.protocol.messages import (
+    TWIN_OBSTACLE,
+    GatewayPresence,
+    GatewayState,
+    IdentityConflict,
+)
 
 # The tail of a dead session may come after the next one's first words, but not twice; and a birth
 # is durable before it is said, so that two sessions of one birth are never a restart.
 _RETURNS = 2
 _RETURNS_OF_ONE_BIRTH = 1
-# Said again to each of them so often, for a broker may have given the last one to the other.
+# Said again to each of them so often while it lasts, and each time that one speaks without saying
+# that it knows: a broker may have given the last one to the other.
 _AGAIN_S = 20.0
 # Brokers oust one for the other, and links back off for minutes then.
 TWIN_SILENCE_S = 900.0
@@ -68,9 +74,10 @@ class Sessions:
         return new
 
     def to_tell(self, presence: GatewayPresence, now: float) -> bool:
-        """Whether this session has not been told of a conflict lately."""
+        """Whether this session does not know of a conflict, or has not been told lately."""
         spoke = self._gateways[presence.gateway].sessions[presence.session]
-        if spoke.told_at is not None and now < spoke.told_at + _AGAIN_S:
+        knows = TWIN_OBSTACLE in presence.obstacles
+        if knows and spoke.told_at is not None and now < spoke.told_at + _AGAIN_S:
             return False
         spoke.told_at = now
         return True

@@ -35,6 +35,8 @@ MAX_CHUNKS = 65_536
 MAX_BITMAP_BYTES = MAX_CHUNKS // 8
 MAX_OBSTACLES = 16
 MAX_TWINS = 16
+# The obstacle of a gateway that has been told of its twin.
+TWIN_OBSTACLE = "twin"
 
 Name = Annotated[str, Bound(1, 64)]
 Text = Annotated[str, Bound(0, 256)]

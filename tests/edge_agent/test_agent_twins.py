@@ -25,7 +25,7 @@ from firmware_bridge.replay import ReplaySource
 from firmware_bridge.sample import Channel
 from models.artifact import Artifact
 
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 
 
 @pytest.fixture(params=["mosquitto", "amqtt"])

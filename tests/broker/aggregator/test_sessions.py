@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broker.aggregator.sessions import TWIN_SILENCE_S, Sessions
-from broker.protocol.messages import GatewayPresence, GatewayState, IdentityConflict
+from broker.protocol.messages import TWIN_OBSTACLE, GatewayPresence, GatewayState, IdentityConflict
 
 A, B, C = (bytes([c]) * 8 for c in b"abc")
 
@@ -24,9 +24,13 @@ class Gateway:
     def repeats(self, now: float = 0.0, state: GatewayState = GatewayState.READY) -> object:
         return self.sessions.heard(self.presence(state), now)
 
-    def presence(self, state: GatewayState = GatewayState.READY) -> GatewayPresence:
+    def presence(
+        self, state: GatewayState = GatewayState.READY, obstacles: tuple[str, ...] = ()
+    ) -> GatewayPresence:
+        key = artifact = bytes(32)
         return GatewayPresence(
-            "g1", self.birth, self.session, bytes(32), state, bytes(32), 50, None, 0, self.sent
+            *("g1", self.birth, self.session, key, state, artifact, 50, None, 0, self.sent),
+            obstacles,
         )
 
 
@@ -92,6 +96,15 @@ def test_a_conflict_is_over_when_the_other_is_silent_for_long(sessions: Sessions
     assert first.says(11.0 + TWIN_SILENCE_S) is None
 
 
+def test_who_does_not_say_that_it_knows_is_told_each_time(sessions: Sessions) -> None:
+    first, copy = Gateway(sessions, A, 7), Gateway(sessions, B, 7)
+    first.says()
+    copy.says()
+    assert first.says() is not None
+    # The broker gave the first of these to the other one.
+    assert [sessions.to_tell(first.presence(), now) for now in (0, 1, 2)] == [True] * 3
+
+
 def test_a_conflict_is_new_once_and_each_is_told_now_and_then(sessions: Sessions) -> None:
     first, copy = Gateway(sessions, A, 7), Gateway(sessions, B, 7)
     first.says()
@@ -99,8 +112,9 @@ def test_a_conflict_is_new_once_and_each_is_told_now_and_then(sessions: Sessions
     found = first.says()
     assert found is not None
     assert [sessions.is_new(found), sessions.is_new(found)] == [True, False]
-    assert [sessions.to_tell(first.presence(), now) for now in (0, 19, 20)] == [True, False, True]
-    assert sessions.to_tell(copy.presence(), 5)
+    knowing = first.presence(obstacles=(TWIN_OBSTACLE,))
+    assert [sessions.to_tell(knowing, now) for now in (0, 19, 20)] == [True, False, True]
+    assert sessions.to_tell(copy.presence(obstacles=(TWIN_OBSTACLE,)), 5)
 
 
 def test_a_run_that_was_over_before_is_not_one_of_them(sessions: Sessions) -> None:
