@@ -53,7 +53,7 @@ from edge_agent.machine import Machine
 from edge_agent.participant import Participant
 from edge_agent.pipeline import Pipeline
 from edge_agent.settings import AgentSettings
-from edge_agent.trainer import Trainer
+from edge_agent.trainer import Summed, Trained, Trainer
 from edge_agent.windows import Window
 from edge_agent.worker import Worker
 from firmware_bridge.errors import RecordingError, SourceError
@@ -278,12 +278,16 @@ class Agent:
 
     def _start(self, work: StartWork) -> None:
         if self._tasks is not None:
-            self._tasks.create_task(self._work(work), name=f"plan {work.plan.plan}")
+            _LOG.info("working on plan %s (%s)", work.plan.plan, work.plan.kind)
+            # Begun before anything else is heard, so that a stop which follows finds it.
+            running = self._worker.run(work)
+            self._tasks.create_task(self._work(work, running), name=f"plan {work.plan.plan}")
 
-    async def _work(self, work: StartWork) -> None:
-        _LOG.info("working on plan %s (%s)", work.plan.plan, work.plan.kind)
+    async def _work(
+        self, work: StartWork, running: asyncio.Future[Trained | Summed | None]
+    ) -> None:
         try:
-            result = await self._worker.run(work)
+            result = await running
         except (TrainingError, StorageError, ModelError) as error:
             self._core(self._participant.declined, work.plan, str(error), steady_unix_s())
             return

@@ -280,14 +280,20 @@ class Participant:
             self._effects += self._outbox.receipt(reply, now)
         elif isinstance(reply, Plan):
             self._effects += self._work.offered(reply, self._clock.shared(now))
-        elif isinstance(reply, ClockNotice) and self._clock.take(reply, now):
-            offset_s = self._clock.offset_s
-            self._effects.append(Note(f"the clock is {-offset_s:+.0f} s off the aggregator's"))
-            # The plan may have seemed to be over; the broker has it still.
-            self._effects.append(Subscribe(self._topics.plan))
+        elif isinstance(reply, ClockNotice):
+            self._on_clock(reply, now)
         elif isinstance(reply, IdentityConflict):
             self._effects += self._twin.told(reply, now)
             self._judge(now)
+
+    def _on_clock(self, notice: ClockNotice, now: float) -> None:
+        before_s = self._clock.offset_s
+        if self._clock.take(notice, now):
+            offset_s = self._clock.offset_s
+            self._work.clock_set(offset_s - before_s)
+            self._effects.append(Note(f"the clock is {-offset_s:+.0f} s off the aggregator's"))
+            # The plan may have seemed to be over; the broker has it still.
+            self._effects.append(Subscribe(self._topics.plan))
 
     def _on_chunk(self, topic: str, chunk: Chunk, now: float) -> None:
         complete, requests = self._download.take(topic, chunk, now)

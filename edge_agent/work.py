@@ -45,6 +45,7 @@ class PlanWork:
         self._next: Plan | None = None
         self._working: str | None = None
         self._held = False
+        self._ends_at = math.inf if self._plan is None else self._plan.deadline_unix_s
         self._finish_at = math.inf
         self.link = identity.link
 
@@ -84,6 +85,11 @@ class PlanWork:
         if self._finish_at < math.inf:
             self._finish_at = now + _SHARE_FOR_WORK * max(plan.deadline_unix_s - now, 0.0)
 
+    def clock_set(self, by_s: float) -> None:
+        """Time has jumped: what is left of the plan stays, until it comes again and says."""
+        self._ends_at += by_s
+        self._finish_at += by_s
+
     def tick(self, now: float) -> list[StopWork | FinishWork | Note]:
         """Let time pass: a plan ends at its deadline, unless its update counts after it too.
 
@@ -92,7 +98,7 @@ class PlanWork:
         plan = self._plan
         if plan is None or (self._working == plan.plan and plan.staleness_cap):
             return []
-        if now > plan.deadline_unix_s:
+        if now > self._ends_at:
             return [*self._drop("its deadline has passed")]
         if self._working != plan.plan or now < self._finish_at or plan.kind is not PlanKind.TRAIN:
             return []
@@ -119,7 +125,7 @@ class PlanWork:
         if plan.kind is PlanKind.TRAIN and model is None:
             return []
         self._working = plan.plan
-        left_s = max(plan.deadline_unix_s - now, 0.0)
+        left_s = max(self._ends_at - now, 0.0)
         self._finish_at = now + _SHARE_FOR_WORK * left_s
         correction = self._correction(plan, model)
         return [StartWork(plan, model, self._seed(plan), correction, self._mode(plan))]
@@ -160,6 +166,7 @@ class PlanWork:
         changed, self._plan = plan is not self._plan, plan
         if not changed:
             return
+        self._ends_at = math.inf if plan is None else plan.deadline_unix_s
         try:
             self._journal.keep_plan(plan)
         except StorageError as error:

@@ -16,6 +16,15 @@ from edge_agent.memory import give_memory_back
 from edge_agent.trainer import Summed, Trained, Trainer
 
 
+class _Run:
+    """One time that a plan is worked on: the same plan may be taken up again before it ends."""
+
+    def __init__(self, work: StartWork) -> None:
+        self.work = work
+        self.stopped = threading.Event()
+        self.enough = threading.Event()
+
+
 class Worker:
     """Runs one plan at a time.
 
@@ -28,47 +37,50 @@ class Worker:
         self._open_trainer = open_trainer
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="trainer")
         self._closed = threading.Event()
-        self._stopped: set[str] = set()
-        self._finishing: set[str] = set()
+        self._runs: dict[str, _Run] = {}
 
-    async def run(self, work: StartWork) -> Trained | Summed | None:
-        """Do the work; ``None`` when :meth:`stop` ended it.
+    def run(self, work: StartWork) -> asyncio.Future[Trained | Summed | None]:
+        """Begin the work, or put it behind what is under way; must be called on an event loop.
 
-        Raises:
-            TrainingError: the examples or the loss give nothing to send.
+        Returns what comes of it: ``None`` when :meth:`stop` ended it, or a
+        :class:`~edge_agent.errors.TrainingError` when the examples or the loss give nothing.
         """
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._do, work)
+        plan, run = work.plan.plan, _Run(work)
+        self._runs[plan] = run
+        result = asyncio.get_running_loop().run_in_executor(self._executor, self._do, run)
+        result.add_done_callback(lambda _: self._forget(plan, run))
+        return result
 
     def stop(self, plan: str) -> None:
-        """End the work for a plan between two steps, or before it begins."""
-        self._stopped.add(plan)
+        """End the work for a plan between two steps, or before it begins; not what comes after."""
+        if (run := self._runs.pop(plan, None)) is not None:
+            run.stopped.set()
 
     def finish(self, plan: str) -> None:
         """End the work for a plan between two steps, with what was learnt until then."""
-        self._finishing.add(plan)
+        if (run := self._runs.get(plan)) is not None:
+            run.enough.set()
+
+    def _forget(self, plan: str, run: _Run) -> None:
+        if self._runs.get(plan) is run:
+            del self._runs[plan]
 
     def close(self) -> None:
         """End what is running and the thread."""
         self._closed.set()
         self._executor.shutdown(cancel_futures=True)
 
-    def _do(self, work: StartWork) -> Trained | Summed | None:
-        plan = work.plan.plan
-        try:
-            if self._stops(plan):
-                return None
-            with self._open_trainer(work.mode) as trainer:
-                return perform(
-                    trainer, work, lambda: self._stops(plan), lambda: plan in self._finishing
-                )
-        finally:
-            self._stopped.discard(plan)
-            self._finishing.discard(plan)
-            give_memory_back()
+    def _do(self, run: _Run) -> Trained | Summed | None:
+        def stops() -> bool:
+            return self._closed.is_set() or run.stopped.is_set()
 
-    def _stops(self, plan: str) -> bool:
-        return self._closed.is_set() or plan in self._stopped
+        try:
+            if stops():
+                return None
+            with self._open_trainer(run.work.mode) as trainer:
+                return perform(trainer, run.work, stops, run.enough.is_set)
+        finally:
+            give_memory_back()
 
 
 def perform(

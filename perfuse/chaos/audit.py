@@ -17,10 +17,10 @@ _ENDED_WELL = ("accepted", "duplicate")
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Updates of one round that are durable, and their examples in all."""
+    """Updates of one round that are durable, and their weight in all: examples times share."""
 
     updates: int
-    examples: int
+    weight: float
 
 
 def open_rounds(state: Path) -> dict[int, str]:
@@ -36,7 +36,7 @@ def durable_fold(state: Path) -> Fold:
         "(SELECT MAX(number) FROM round)",
     )
     offers = [wire.decode(row[0], UpdateOffer) for row in rows]
-    return Fold(len(offers), sum(offer.num_examples for offer in offers))
+    return Fold(len(offers), sum(offer.num_examples * offer.share for offer in offers))
 
 
 def unsettled(state: Path) -> list[str]:
@@ -44,9 +44,9 @@ def unsettled(state: Path) -> list[str]:
     return [row[0] for row in _outgoing(state) if row[1] == "pending"]
 
 
-def lost(state: Path) -> list[str]:
-    """Return the plans whose update a gateway has journalled and nobody will fold."""
-    return [row[0] for row in _outgoing(state) if row[1] not in _ENDED_WELL]
+def lost(state: Path) -> dict[str, str]:
+    """Return the plans whose update a gateway has journalled and nobody will fold, and why."""
+    return {plan: status for plan, status in _outgoing(state) if status not in _ENDED_WELL}
 
 
 def round_of(plan: str) -> int:

@@ -64,6 +64,7 @@ class Outcome:
         lost_rounds: rounds that were abandoned.
         recovery_s: from the fault to the commit of the round that it hit.
         note: what else should be known; empty when all is well.
+        evidence: what was seen of each update that is lost or counted twice.
     """
 
     cell: Cell
@@ -72,6 +73,7 @@ class Outcome:
     lost_rounds: int
     recovery_s: float
     note: str = ""
+    evidence: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:

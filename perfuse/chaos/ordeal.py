@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -51,6 +52,7 @@ class Ordeal:
         self._committed = asyncio.Event()
         self._double = 0
         self._under_fold = 0
+        self._evidence: list[str] = []
         self._kills = 0
         self._background: set[asyncio.Task[None]] = set()
 
@@ -78,6 +80,7 @@ class Ordeal:
         """Strike once; returns the first and the last round that the fault can have touched."""
         armed = _Armed(cell, asyncio.Event())
         self._double = self._under_fold = 0
+        self._evidence.clear()
         self._armed = armed
         note = ""
         try:
@@ -95,7 +98,8 @@ class Ordeal:
         abandoned = sum(
             state == "abandoned" for number, state in rounds.items() if number >= armed.round
         )
-        outcome = Outcome(cell, self._under_fold, self._double, abandoned, recovery_s, note)
+        seen = tuple(self._evidence)
+        outcome = Outcome(cell, self._under_fold, self._double, abandoned, recovery_s, note, seen)
         self._done(outcome)
         return armed.round, target, outcome
 
@@ -108,9 +112,13 @@ class Ordeal:
             audit.round_of(plan) <= newest for state in states for plan in audit.unsettled(state)
         ):
             await self._next_commit(limit_s)
-        lost = [audit.round_of(plan) for state in states for plan in audit.lost(state)]
+        lost = [
+            (audit.round_of(plan), f"an update of {state.name} for plan {plan} is {status}")
+            for state in states
+            for plan, status in audit.lost(state).items()
+        ]
         return [
-            replace(o, lost=o.lost + sum(first <= number <= last for number in lost))
+            _with(o, [seen for number, seen in lost if first <= number <= last])
             for first, last, o in struck
         ]
 
@@ -133,12 +141,17 @@ class Ordeal:
 
     def _check_fold(self, what: str) -> None:
         """Compare what the aggregator is about to commit with what it has receipted."""
-        updates, examples = (float(word) for word in what.split()[1:])
+        updates, weight = (float(word) for word in what.split()[1:])
         durable = audit.durable_fold(self._stage.state(AGGREGATOR))
-        if (updates, examples) != (durable.updates, durable.examples):
-            more = updates > durable.updates or examples > durable.examples
+        same = updates == durable.updates and math.isclose(weight, durable.weight, rel_tol=1e-9)
+        if not same:
+            more = updates > durable.updates or weight > durable.weight
             self._double += more
             self._under_fold += not more
+            self._evidence.append(
+                f"{updates:g} updates of weight {weight:g} are committed, "
+                f"{durable.updates} of {durable.weight:g} are in the log"
+            )
 
     async def _strike(self, fault: Fault, name: str) -> None:
         gateway = name if name in GATEWAYS else GATEWAYS[0]
@@ -199,3 +212,8 @@ class Ordeal:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _with(outcome: Outcome, lost: list[str]) -> Outcome:
+    evidence = (*outcome.evidence, *lost)
+    return replace(outcome, lost=outcome.lost + len(lost), evidence=evidence)

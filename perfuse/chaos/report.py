@@ -42,4 +42,5 @@ def _row(cell: Cell, outcomes: list[Outcome]) -> dict[str, Any]:
         **{name: sum(getattr(outcome, name) for outcome in found) for name in FIGURES},
         "recovery_s": {"median": times[len(times) // 2], "max": times[-1]},
         "notes": [outcome.note for outcome in found if outcome.note],
+        "evidence": [line for outcome in found for line in outcome.evidence],
     }

@@ -107,7 +107,7 @@ class Tripwire:
         apply = WeightedMean.apply
 
         def watched(mean: WeightedMean, *args: Any) -> Any:
-            self.trip(f"folded {mean.updates} {mean.weight:g}")
+            self.trip(f"folded {mean.updates} {mean.weight!r}")
             return apply(mean, *args)
 
         _replace(WeightedMean, "apply", watched)

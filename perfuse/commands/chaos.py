@@ -78,6 +78,9 @@ def run(options: argparse.Namespace) -> int:
         outcomes = asyncio.run(ordeal.run(cells))
     sums = totals(outcomes)
     print(f"\n{table(outcomes)}\n")
+    for outcome in outcomes:
+        for seen in outcome.evidence:
+            print(f"{outcome.cell.fault} in {outcome.cell.phase}: {seen}")
     print(
         f"{len(outcomes)} faults, {ordeal.kills} of them SIGKILLs: {sums['lost']} updates lost, "
         f"{sums['double']} counted twice, {sums['lost_rounds']} rounds lost, "

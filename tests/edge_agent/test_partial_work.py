@@ -106,8 +106,13 @@ def finished_at(
             result = await running
             if times > 1:  # paused; taken up again, it is to finish before its first step
                 assert result is None
+                gate.may_go.clear()
+                busy = worker._executor.submit(gate.may_go.wait, LIMIT_S)
+                again = worker.run(work)
                 worker.finish("ward.1")
-                result = await worker.run(work)
+                gate.may_go.set()
+                result = await again
+                assert busy.result()
         finally:
             worker.close()
         assert isinstance(result, Trained)

@@ -1028,6 +1028,20 @@ def test_a_gateway_whose_clock_is_ahead_takes_part_once_it_is_told(opened: Open)
     assert later.unix_s == NOW + 700
 
 
+def test_work_goes_on_when_the_aggregators_clock_is_set_a_day_ahead(
+    gateway: Participant,
+) -> None:
+    working(gateway, plan())
+    (presence,) = presences(gateway.connected(NOW + 1))
+    hear(gateway, ClockNotice(presence.unix_s, NOW + 2 + DAY_S), NOW + 2)
+    # As long as before, until the plan comes again with a deadline of the new time.
+    assert of(gateway.tick(NOW + 539), StopWork | FinishWork) == []  # type: ignore[arg-type]
+    assert of(gateway.tick(NOW + 541), FinishWork) == [FinishWork("ward.1")]
+    hear(gateway, plan(epoch=5, deadline_unix_s=NOW + DAY_S + 900), NOW + 542)
+    assert of(gateway.tick(NOW + 890), StopWork) == []
+    assert of(gateway.tick(NOW + 910), StopWork) == [StopWork("ward.1")]
+
+
 @pytest.mark.parametrize(("echo_s", "later_s"), [(-1.0, 1.0), (0.0, 61.0)])
 def test_an_answer_to_something_else_or_too_late_sets_no_clock(
     gateway: Participant, echo_s: float, later_s: float

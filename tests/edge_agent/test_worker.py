@@ -53,6 +53,7 @@ class Steps:
         self.seeds: list[float] = []
         self.step = threading.Event()
         self.may_go = threading.Event()
+        self.enough: list[Callable[[], bool]] = []
         self.error: Exception | None = None
 
     @contextmanager
@@ -75,6 +76,7 @@ class Steps:
     ) -> Any:
         assert correction is None
         self.begun.append(plan.plan)
+        self.enough.append(enough)
         self.seeds.append(generator.random())
         self.step.set()
         assert self.may_go.wait(LIMIT_S)
@@ -105,7 +107,7 @@ def worker(steps: Steps) -> Iterator[Worker]:
 
 def test_work_is_done_off_the_loop_with_its_own_seed(worker: Worker, steps: Steps) -> None:
     async def scenario() -> None:
-        task = asyncio.create_task(worker.run(work()))
+        task = worker.run(work())
         await steps.in_step()
         # The loop goes on while the step waits.
         assert not task.done()
@@ -118,8 +120,10 @@ def test_work_is_done_off_the_loop_with_its_own_seed(worker: Worker, steps: Step
 
 
 def test_a_statistics_plan_is_summed(worker: Worker) -> None:
-    found = asyncio.run(worker.run(work(kind=PlanKind.STATISTICS)))
-    assert isinstance(found, Summed)
+    async def scenario() -> None:
+        assert isinstance(await worker.run(work(kind=PlanKind.STATISTICS)), Summed)
+
+    asyncio.run(scenario())
 
 
 def test_errors_come_out_and_the_next_plan_is_done(worker: Worker, steps: Steps) -> None:
@@ -137,7 +141,7 @@ def test_errors_come_out_and_the_next_plan_is_done(worker: Worker, steps: Steps)
 
 def test_what_is_stopped_ends_with_nothing(worker: Worker, steps: Steps) -> None:
     async def scenario() -> None:
-        task = asyncio.create_task(worker.run(work(1)))
+        task = worker.run(work(1))
         await steps.in_step()
         worker.stop("ward.7")
         worker.stop("ward.1")
@@ -150,7 +154,7 @@ def test_what_is_stopped_ends_with_nothing(worker: Worker, steps: Steps) -> None
 
 def test_what_waits_is_stopped_before_it_begins(worker: Worker, steps: Steps) -> None:
     async def scenario() -> None:
-        tasks = [asyncio.create_task(worker.run(work(n))) for n in (1, 2, 3)]
+        tasks = [worker.run(work(n)) for n in (1, 2, 3)]
         await steps.in_step()
         worker.stop("ward.2")
         steps.may_go.set()
@@ -160,9 +164,49 @@ def test_what_waits_is_stopped_before_it_begins(worker: Worker, steps: Steps) ->
     assert steps.begun == ["ward.1", "ward.3"]
 
 
+def test_what_was_stopped_too_late_is_done_when_it_is_taken_up_again(
+    worker: Worker, steps: Steps
+) -> None:
+    async def scenario() -> None:
+        steps.may_go.set()
+        task = worker.run(work())
+        await steps.in_step()
+        assert await task is RESULT
+        worker.stop("ward.1")
+        assert await worker.run(work()) is RESULT
+
+    asyncio.run(scenario())
+
+
+def test_a_plan_may_be_taken_up_again_while_the_stopped_run_ends(
+    worker: Worker, steps: Steps
+) -> None:
+    async def scenario() -> None:
+        first = worker.run(work())
+        await steps.in_step()
+        worker.stop("ward.1")
+        again = worker.run(work())
+        await asyncio.sleep(0)
+        steps.may_go.set()
+        assert await asyncio.gather(first, again) == [None, RESULT]
+
+    asyncio.run(scenario())
+
+
+def test_work_that_was_finished_early_leaves_the_next_alone(worker: Worker, steps: Steps) -> None:
+    async def scenario() -> None:
+        steps.may_go.set()
+        early = worker.run(work())
+        worker.finish("ward.1")
+        assert [await early, await worker.run(work())] == [RESULT, RESULT]
+        assert [enough() for enough in steps.enough] == [True, False]
+
+    asyncio.run(scenario())
+
+
 def test_closing_ends_what_runs_and_never_begins_what_waits(worker: Worker, steps: Steps) -> None:
     async def scenario() -> None:
-        tasks = [asyncio.create_task(worker.run(work(n))) for n in (1, 2)]
+        tasks = [worker.run(work(n)) for n in (1, 2)]
         await steps.in_step()
         closing = asyncio.create_task(asyncio.to_thread(worker.close))
         # Closing waits for the step, and says to stop before it does.

@@ -779,8 +779,14 @@ def test_with_a_list_nobody_else_takes_part(tmp_path: Path) -> None:
 A, B = b"a" * 8, b"b" * 8
 
 
-def speak(core: Coordinator, session: bytes, sent: int, now: float = START) -> list[Effect]:
-    said = presence("g1", birth=5, session=session, sent_bytes=sent)
+def speak(
+    core: Coordinator,
+    session: bytes,
+    sent: int,
+    now: float = START,
+    obstacles: tuple[str, ...] = (),
+) -> list[Effect]:
+    said = presence("g1", birth=5, session=session, sent_bytes=sent, obstacles=obstacles)
     return core.receive(TOPICS.presence("g1"), said, now)
 
 
@@ -794,12 +800,13 @@ def test_two_agents_of_one_identity_are_said_and_told_and_not_asked(opened: Open
     effects = speak(core, A, 600)
     assert events(effects, GatewayDoubled) == [GatewayDoubled("g1", 2)]
     assert conflicts(effects) == [IdentityConflict("g1", (A, B))]
-    # The other one too, but the log has it already, and nobody is told at each word.
+    # The other one too, but the log has it already, and who knows is not told at each word.
     effects = speak(core, B, 600)
     assert events(effects, GatewayDoubled) == []
     assert conflicts(effects) == [IdentityConflict("g1", (A, B))]
-    assert speak(core, A, 900, START + 10) == []
-    assert conflicts(speak(core, A, 1200, START + 20)) != []
+    assert conflicts(speak(core, A, 700, START + 9)) == [IdentityConflict("g1", (A, B))]
+    assert speak(core, A, 900, START + 10, ("twin",)) == []
+    assert conflicts(speak(core, A, 1200, START + 29, ("twin",))) != []
     assert opened_round(core, "g2", "g3").cohort == Cohort.of(("g2", "g3"))
 
 
