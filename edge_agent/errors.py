@@ -1,8 +1,9 @@
 """Errors of the agent.
 
 AgentError
-├── StorageError      a file of the gateway's state cannot be opened, read or written
-└── TrainingError     local training cannot give a delta
+├── StorageError           a file of the gateway's state cannot be opened, read or written
+│   └── ForeignStateError  it is of another gateway, model or version of perfuse
+└── TrainingError          local training cannot give a delta
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ class StorageError(AgentError):
         self.path = str(path)
         self.reason = reason
         self.corrupt = corrupt
+
+
+class ForeignStateError(StorageError):
+    """A state file of another gateway, model or version: starting again does not help."""
 
 
 class TrainingError(AgentError):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.errors import StorageError
+from edge_agent.errors import ForeignStateError, StorageError
 from edge_agent.labels import Annotation
 from edge_agent.storage import open_state, storing, writing
 from edge_agent.windows import Window
@@ -250,7 +250,7 @@ class ExampleStore:
             if row is None:
                 self._db.execute("INSERT INTO shape VALUES (?)", (dims,))
             elif row[0] != dims:
-                raise StorageError(
+                raise ForeignStateError(
                     self._path, f"holds examples of {row[0]}, the model wants {dims}"
                 )
 

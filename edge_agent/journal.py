@@ -22,9 +22,7 @@ from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import Plan, ReceiptStatus, UpdateId, UpdateOffer
 from edge_agent.control_variate import ControlVariate
 from edge_agent.errors import StorageError
-from edge_agent.residual import (
-    SCHEMA as RESIDUAL_SCHEMA,
-)
+from edge_agent.journal_file import open_journal, read_named, write_named
 from edge_agent.residual import (
     absorb_change,
     add_change,
@@ -33,29 +31,15 @@ from edge_agent.residual import (
     read_residual,
     roll_back_change,
 )
-from edge_agent.storage import open_state, storing, writing
+from edge_agent.storage import storing, writing
 
 _LOG = logging.getLogger(__name__)
-_FORMAT = 1
 _KEPT_MODELS = 2
 # Answers are kept long enough that no retained plan can still ask for them.
 _KEPT_ANSWERS = 1000
-_SCHEMA = (
-    """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS outgoing (
-    sequence INTEGER PRIMARY KEY, plan_id TEXT UNIQUE NOT NULL, status TEXT NOT NULL,
-    offer BLOB, payload BLOB);
-CREATE TABLE IF NOT EXISTS model (
-    version INTEGER PRIMARY KEY, digest BLOB NOT NULL, blob BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS control (
-    id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, reach REAL NOT NULL,
-    base BLOB NOT NULL, own BLOB NOT NULL);
-"""
-    + RESIDUAL_SCHEMA
-)
 _PENDING = "pending"
 _EVICTED = "evicted"
+_UNREADABLE = "unreadable"
 
 
 class Journal:
@@ -70,8 +54,9 @@ class Journal:
             there never falls behind what others have seen of this gateway; Unix seconds will do.
 
     Raises:
-        StorageError: the file belongs to another gateway, population or artifact, is of another
-            format, or cannot be opened or mended. From every method: the disk is full or failing;
+        ForeignStateError: the file belongs to another gateway, population or artifact, or is of a
+            format that this version cannot read.
+        StorageError: it cannot be opened or mended. From every method: the disk is full or failing;
             nothing was written.
     """
 
@@ -86,16 +71,7 @@ class Journal:
     ) -> None:
         self._path = str(path)
         self._room_bytes = room_bytes
-        self._db, mended = open_state(path, _SCHEMA)
-        try:
-            new = self._get("format") is None
-            self._claim({"format": _FORMAT, "owner": owner, "artifact": artifact})
-            if new or mended is not None:
-                for name in ("birth", "sequence"):
-                    self.raise_counter(name, floor)
-        except StorageError:
-            self._db.close()
-            raise
+        self._db = open_journal(path, owner, artifact, floor)
 
     def close(self) -> None:
         """Close the file; everything is durable already."""
@@ -103,9 +79,8 @@ class Journal:
 
     def next_counter(self, name: str) -> int:
         """Return the next value of a durable counter, from 1."""
-        with writing(self._path, self._db):
-            value = self.counter(name) + 1
-            self._set(name, value)
+        value = self.counter(name) + 1
+        self._set(name, value)
         return value
 
     def counter(self, name: str) -> int:
@@ -117,8 +92,7 @@ class Journal:
         if value < self.counter(name):
             return False
         if value > self.counter(name):
-            with writing(self._path, self._db):
-                self._set(name, value)
+            self._set(name, value)
         return True
 
     def day_spent(self) -> tuple[int, int]:
@@ -128,8 +102,7 @@ class Journal:
 
     def keep_day_spent(self, day: int, spent: int) -> None:
         """Write how many bytes a day has cost."""
-        with writing(self._path, self._db):
-            self._set("day-spent", f"{day}:{spent}")
+        self._set("day-spent", f"{day}:{spent}")
 
     def aggregator_key(self) -> bytes | None:
         """Return the aggregator's public key that was pinned."""
@@ -138,13 +111,11 @@ class Journal:
 
     def pin_aggregator_key(self, key: bytes) -> None:
         """Know the aggregator by this public key from now on."""
-        with writing(self._path, self._db):
-            self._set("aggregator-key", key)
+        self._set("aggregator-key", key)
 
     def keep_plan(self, plan: Plan | None) -> None:
         """Write the plan that is worked on, so that a restart without a link goes on with it."""
-        with writing(self._path, self._db):
-            self._set("plan", b"" if plan is None else wire.encode(plan))
+        self._set("plan", b"" if plan is None else wire.encode(plan))
 
     def plan(self) -> Plan | None:
         """Return the plan that was written last; ``None`` if none, or it is another version's."""
@@ -212,12 +183,25 @@ class Journal:
         return held
 
     def pending(self) -> tuple[UpdateOffer, bytes] | None:
-        """Return the oldest update without a receipt, and its payload."""
-        row = self._row(
-            "SELECT offer, payload FROM outgoing WHERE status = ? ORDER BY sequence LIMIT 1",
-            _PENDING,
-        )
-        return None if row is None else (wire.decode(row[0], UpdateOffer), bytes(row[1]))
+        """Return the oldest update without a receipt, and its payload.
+
+        One that an older version has written is read as such; one that nobody can read is given
+        up, and that is logged.
+        """
+        while True:
+            row = self._row(
+                "SELECT offer, payload, sequence, plan_id FROM outgoing WHERE status = ? "
+                "ORDER BY sequence LIMIT 1",
+                _PENDING,
+            )
+            if row is None:
+                return None
+            try:
+                return wire.decode_stored(row[0], UpdateOffer), bytes(row[1])
+            except (RemoteProtocolError, TypeError) as error:
+                _LOG.error("%s: update for plan %s is given up: %s", self._path, row[3], error)
+            with writing(self._path, self._db):
+                self._give_up(row[2], _UNREADABLE)
 
     def is_pending(self, update: UpdateId) -> bool:
         """Whether an update still waits for its receipt."""
@@ -285,25 +269,20 @@ class Journal:
         for sequence, plan, size in rows:
             if excess <= 0:
                 break
-            self._db.execute(
-                "UPDATE outgoing SET status = ?, offer = NULL, payload = NULL WHERE sequence = ?",
-                (_EVICTED, sequence),
-            )
-            roll_back_change(self._db, sequence)
+            self._give_up(sequence, _EVICTED)
             _LOG.warning("%s: no room; the update for plan %s goes unanswered", self._path, plan)
             excess -= size
 
-    def _claim(self, owner: dict[str, int | str | bytes]) -> None:
-        with writing(self._path, self._db):
-            for key, value in owner.items():
-                found = self._get(key)
-                if found is not None and found != value:
-                    raise StorageError(self._path, f"belongs to another {key}")
-                self._set(key, value)
+    def _give_up(self, sequence: int, status: str) -> None:
+        """Let go of an update that waits; the caller holds the transaction."""
+        self._db.execute(
+            "UPDATE outgoing SET status = ?, offer = NULL, payload = NULL WHERE sequence = ?",
+            (status, sequence),
+        )
+        roll_back_change(self._db, sequence)
 
-    def _get(self, key: str) -> int | str | bytes | None:
-        row = self._row("SELECT value FROM meta WHERE key = ?", key)
-        return None if row is None else row[0]
+    def _get(self, key: str) -> Any:
+        return read_named(self._db, self._path, key)
 
     def _row(self, query: str, *values: int | str | bytes) -> Any:
         with storing(self._path):
@@ -314,4 +293,4 @@ class Journal:
             return self._db.execute(query).fetchall()
 
     def _set(self, key: str, value: int | str | bytes) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))
+        write_named(self._db, self._path, key, value)

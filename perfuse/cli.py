@@ -87,6 +87,8 @@ _ERRORS = (
     ("perfuse.demo.stage", "DemoError", ExitCode.FAILED),
     ("broker.deploy.embedded", "BrokerError", ExitCode.UNAVAILABLE),
     ("perfuse.link.proxy", "LinkError", ExitCode.UNAVAILABLE),
+    ("broker.aggregator.errors", "ForeignStateError", ExitCode.CONFIG),
+    ("edge_agent.errors", "ForeignStateError", ExitCode.CONFIG),
     ("broker.aggregator.errors", "StateError", ExitCode.STATE),
     ("broker.keys", "KeyFileError", ExitCode.STATE),
     ("edge_agent.errors", "StorageError", ExitCode.STATE),

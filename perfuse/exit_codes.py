@@ -14,7 +14,7 @@ class ExitCode(IntEnum):
     DATA = 65  # an input file is not what it should be
     UNAVAILABLE = 69  # something needed is not installed or not there
     STATE = 74  # a state file cannot be read or written
-    CONFIG = 78  # a configuration file is wrong: restarting does not help
+    CONFIG = 78  # a configuration file is wrong, or state another's: restarting does not help
     INTERRUPTED = 130  # Ctrl-C
 
 
@@ -26,6 +26,7 @@ exit codes:
   65  an input file is not what it should be
   69  something that is needed is not installed or not there
   74  a state file cannot be read or written
-  78  a configuration file is wrong (a service should not be restarted)
+  78  a configuration file is wrong, or state_dir holds what is of another gateway, model or version
+      (a service should not be restarted)
   130 interrupted
 """

@@ -2,7 +2,8 @@
 
 AggregatorError
 ├── RoundError      a round was asked to do what its state does not allow: a bug on this side
-└── StateError      the state on disk is of another population, artifact or format
+└── StateError      the state on disk cannot be gone on from
+    └── ForeignStateError  it is of another population, model or version of perfuse
 """
 
 from __future__ import annotations
@@ -28,3 +29,7 @@ class StateError(AggregatorError):
         super().__init__(f"{path}: {reason}")
         self.path = str(path)
         self.reason = reason
+
+
+class ForeignStateError(StateError):
+    """State of another population, model or version: starting again does not help."""

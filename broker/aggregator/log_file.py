@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from broker.aggregator.errors import StateError
+from broker.aggregator.errors import ForeignStateError, StateError
 from broker.aggregator.kept_uploads import SCHEMA as UPLOADS_SCHEMA
 from broker.aggregator.model_steps import SCHEMA as STEPS_SCHEMA
 from broker.durable import open_durable, transaction
@@ -38,7 +38,8 @@ def open_log(path: Path | str, population: str, artifact: bytes) -> sqlite3.Conn
     """Open the file, or make it, for a population and an artifact.
 
     Raises:
-        StateError: it belongs to another one, is of another format, or is not a database.
+        ForeignStateError: it belongs to another one, or is of another format.
+        StateError: it is not a database.
     """
     try:
         db = open_durable(path, _SCHEMA)
@@ -69,13 +70,13 @@ def _claim(db: sqlite3.Connection, path: Path | str, owner: dict[str, int | str 
         for key, value in owner.items():
             found = _meta(db, key)
             if key == "format" and found not in (None, value):
-                raise StateError(
+                raise ForeignStateError(
                     path,
                     f"another format: {found!r}, this version of perfuse reads {value!r}; "
                     "go on with the version that wrote it, or begin with an empty state_dir",
                 )
             if found is not None and found != value:
-                raise StateError(path, f"belongs to another {key}")
+                raise ForeignStateError(path, f"belongs to another {key}")
             _set_meta(db, key, value)
 
 

@@ -11,7 +11,7 @@ import math
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any, NoReturn, TypeVar
@@ -76,6 +76,23 @@ def decode(payload: bytes, expected: type[M]) -> M:
     if (found := body.pop("t", None)) != kind:
         raise RemoteProtocolError(kind, "t", f"expected {kind!r}, found {found!r:.40}")
     return typing.cast(M, _dataclass_check(typing.cast(Any, expected))(kind, "", body))
+
+
+def decode_stored(payload: bytes, expected: type[M]) -> M:
+    """Decode a message that we wrote ourselves, perhaps with an earlier version.
+
+    Fields that have been added since have their defaults. On the wire nothing may lack.
+
+    Raises:
+        RemoteProtocolError: anything else is not as the schema says.
+    """
+    body = _load(_kind_of(expected), payload, _LIMITS[expected])
+    known = {
+        f.name: _plain(f.default)
+        for f in fields(typing.cast(Any, expected))
+        if f.default is not MISSING
+    }
+    return decode(cbor2.dumps(known | body, canonical=True), expected)
 
 
 def decode_any(payload: bytes, expected: tuple[type, ...]) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import closing
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ class Books:
         log.accept = watched
 
     def mean(self, number, seed_of):
-        """The float64[P] step of a round, each update read with the seed that it is said to have."""
+        """The float64[P] step of a round, each update read with the seed that it has."""
         total, weights = np.zeros(PARAMETERS), 0
         for offer, counted, discount in self.accepted:
             key = (offer.update.gateway, offer.update.plan)
@@ -96,7 +97,7 @@ def test_what_is_folded_is_what_was_sent(mode, restarts):
             late = found
             models += [fed.model()[2] for _ in fed.take_ended()]
     assert "gw-slow" in {offer.update.gateway for offer, _, _ in late}
-    for number, (before, after) in enumerate(zip(models, models[1:], strict=False), 1):
+    for number, (before, after) in enumerate(pairwise(models), 1):
         own = books.mean(number, lambda offer: books.seeds[offer.update.plan])
         np.testing.assert_allclose(after - before, own, atol=1e-5)
     # Read with the seed of the round that they count in they would be something else.
