@@ -54,8 +54,7 @@ class Journal:
             there never falls behind what others have seen of this gateway; Unix seconds will do.
 
     Raises:
-        ForeignStateError: the file belongs to another gateway, population or artifact, or is of a
-            format that this version cannot read.
+        ForeignStateError: the file is another gateway's, population's, artifact's or version's.
         StorageError: it cannot be opened or mended. From every method: the disk is full or failing;
             nothing was written.
     """
@@ -132,21 +131,19 @@ class Journal:
         variate: ControlVariate | None = None,
         left: NDArray[np.float32] | None = None,
     ) -> None:
-        """Write an update before its first byte is sent, and with it what the next round needs.
+        """Write an update before its first byte is sent, and what the next round needs with it.
 
-        Updates that have to go to make room are logged; their plans stay answered. ``left``
-        float32[P] is what error feedback left out; it is owed once the update is accepted.
+        Updates that go to make room are logged; their plans stay answered. ``left`` float32[P] is
+        what error feedback left out; it is owed once the update is accepted.
 
         Raises:
             StorageError: its plan was answered before, or it alone is larger than the room.
         """
         key = offer.update
-        if len(payload) > self._room_bytes:
-            raise StorageError(
-                self._path, f"an update of {len(payload)} bytes, room for {self._room_bytes}"
-            )
+        if (size := len(payload)) > self._room_bytes:
+            raise StorageError(self._path, f"an update of {size} bytes, {self._room_bytes} at most")
         with writing(self._path, self._db):
-            self._make_room(len(payload) + (0 if left is None else left.nbytes))
+            self._make_room(size + (0 if left is None else left.nbytes))
             self._db.execute(
                 "INSERT INTO outgoing VALUES (?,?,?,?,?)",
                 (key.sequence, key.plan, _PENDING, wire.encode(offer), payload),
@@ -167,6 +164,12 @@ class Journal:
             return None
         base, own = (np.frombuffer(blob, "<f4").astype(np.float32) for blob in row[1:3])
         return ControlVariate(row[0], base, own, row[3])
+
+    def forget_control_variate(self) -> None:
+        """Forget it: versions are counted anew, and the next is not the one after it."""
+        if self._row("SELECT 1 FROM control") is not None:
+            with writing(self._path, self._db):
+                self._db.execute("DELETE FROM control")
 
     def residual(self, parameters: int) -> NDArray[np.float32] | None:
         """Return what earlier updates left out, float32[P]; see :mod:`edge_agent.residual`."""

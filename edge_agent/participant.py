@@ -8,6 +8,8 @@ out through :mod:`edge_agent.outbox`, and :mod:`edge_agent.presence` says how th
 
 from __future__ import annotations
 
+import logging
+
 from broker.protocol import sealed, wire
 from broker.protocol.effects import Publish, Subscribe
 from broker.protocol.errors import RemoteProtocolError
@@ -272,6 +274,8 @@ class Participant:
             self._effects.append(Note("a model of another training artifact was announced"))
         elif self._journal.raise_counter("model-epoch", announcement.epoch):
             self._announced = announcement
+            if news := self._shelf.announced(announcement.version):
+                self._effects.append(Note(news, logging.WARNING))
 
     def _on_reply(self, reply: object, now: float) -> None:
         if isinstance(reply, Want):

@@ -20,6 +20,7 @@ class ModelShelf:
         self._journal = journal
         self.installed: Model | None = None
         self.flaw = ""
+        self._behind = False
         stored = journal.latest_model()
         try:
             self.installed = None if stored is None else self._unpack(*stored)
@@ -69,6 +70,22 @@ class ModelShelf:
         if hashlib.sha256(made).digest() != digest:
             raise RemoteProtocolError("model-delta", "payload", "gives another model than promised")
         self.keep(digest, made)
+
+    def announced(self, version: int) -> str:
+        """Take the number of the aggregator's newest version; says so, once, if it has gone back.
+
+        What infers does not go back with it: it goes on until there is a higher one. Steps and
+        plans are by digest, and know no order.
+        """
+        behind = self.version is not None and version < self.version
+        said, self._behind = self._behind, behind
+        if not behind or said:
+            return ""
+        self._journal.forget_control_variate()
+        return (
+            f"the aggregator has gone back to version {version}: its state was lost, or restored "
+            f"from a backup. Version {self.version} goes on to infer until there is a higher one"
+        )
 
     def install(self, model: Model) -> bool:
         """Infer with this version from now on, unless the one that is installed is as new."""

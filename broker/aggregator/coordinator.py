@@ -9,11 +9,7 @@ answers what gateways offer, :mod:`~broker.aggregator.announcer` speaks to all o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
-
-import numpy as np
-from numpy.typing import NDArray
 
 from broker.aggregator.admission import Limits, family, seed_of
 from broker.aggregator.announcer import Announcer
@@ -27,30 +23,26 @@ from broker.aggregator.events import (
     RoundOpened,
 )
 from broker.aggregator.gateway_keys import GatewayKeys
-from broker.aggregator.next_model import NextModel, next_model
 from broker.aggregator.open_round import OpenRound
 from broker.aggregator.planning import Planner
 from broker.aggregator.reception import Reception
 from broker.aggregator.roster import Roster
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.rounds import Round, RoundState
-from broker.aggregator.server_momentum import carried
 from broker.aggregator.sessions import Sessions
 from broker.aggregator.settings import AggregatorSettings
+from broker.aggregator.succession import Succession
 from broker.aggregator.task import Task
 from broker.protocol import pace, sealed, wire
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.errors import RemoteProtocolError
 from broker.protocol.messages import Chunk, GatewayPresence, PlanKind, RetryReason, UpdateOffer
-from broker.protocol.model_blob import pack_model, unpack_model
 from broker.protocol.signing import Signer
 from broker.protocol.topics import GatewayTopic, Topics
-from models.normalisation import Normalisation
 
 Effect = Publish | Subscribe | Unsubscribe | Event
 # Between two of them the aggregator answers, if only that it is recovering.
 _REPLAYED_AT_ONCE = 256
-_GRACE_S = 60.0
 
 
 class Coordinator:
@@ -65,6 +57,9 @@ class Coordinator:
         signer: of the aggregator's key.
         listed: gateway -> public key of the only gateways that may take part; keys are pinned on
             first use when ``None``.
+        began_ms: Unix milliseconds when this process began. Births, epochs and plans are numbered
+            from there, so that an aggregator which has lost its log, or has an older backup of it,
+            is taken for none that a broker replays, and no update for a plan that nobody remembers.
     """
 
     def __init__(
@@ -74,14 +69,18 @@ class Coordinator:
         log: RoundLog,
         signer: Signer,
         listed: Mapping[str, bytes] | None = None,
+        began_ms: int = 0,
     ) -> None:
         self._settings = settings
         self._task = task
         self._log = log
         self._topics = Topics(settings.population)
-        self._birth = log.next_counter("birth")
+        self._birth = log.next_counter("birth", began_ms)
+        if began_ms:
+            log.next_counter("epoch", began_ms)
         self._roster = Roster(task.artifact, settings.rounds.min_examples)
-        self._planner = Planner(settings, task, log)
+        self._planner = Planner(settings, task, log, began_ms)
+        self._succession = Succession(settings, task, log)
         self._announcer = Announcer(settings, task.artifact, log, signer, self._birth)
         touched = {mode: places.size for mode, places in task.touched.items()}
         limits = Limits(task.initial.size, task.channels, touched)
@@ -93,7 +92,6 @@ class Coordinator:
         self._sessions = Sessions()
         self._open: OpenRound | None = None
         self._replay: Iterator[tuple[UpdateOffer, bytes, float]] | None = None
-        self._deadline_s = settings.rounds.deadline_s
         self._recovered = True
         self._effects: list[Effect] = []
         self._recover()
@@ -172,7 +170,8 @@ class Coordinator:
                 reply = self._topics.reply(gateway)
                 self._effects.append(Publish(reply, sealed.seal(conflict, reply, signer)))
         else:
-            self._roster.take(presence)
+            if restored := self._roster.take(presence, now):
+                self._effects.append(restored)
             self._effects += self._reception.clock(presence, now)
 
     def _on_offer(self, gateway: str, topic: str, payload: bytes, now: float) -> None:
@@ -218,17 +217,11 @@ class Coordinator:
         """
         if self._open is None:
             return
-        round_ = self._open.round
-        least, most = min(_GRACE_S, self._deadline_s), self._deadline_s
-        left = round_.plan.deadline_unix_s - now
-        if not least <= left <= most:
-            deadline = now + min(max(left, least), most)
-            epoch = self._log.next_counter("epoch")
-            plan = replace(round_.plan, deadline_unix_s=deadline, epoch=epoch)
-            replanned = replace(round_, plan=plan)
+        replanned = self._planner.with_time(self._open.round, now)
+        if replanned is not None:
             self._log.replan(replanned)
             self._open.round = replanned
-            self._effects += self._announcer.plan(plan)
+            self._effects += self._announcer.plan(replanned.plan)
 
     def _open_next(self, now: float) -> None:
         round_ = self._planner.next_round(self._roster.ready, now)
@@ -242,7 +235,7 @@ class Coordinator:
     def _commit(self, open_round: OpenRound) -> None:
         plan = open_round.round.plan
         version = 0 if plan.kind is PlanKind.STATISTICS else plan.version + 1
-        model = self._next_model(open_round)
+        model = self._succession.next_model(open_round)
         oldest = self._planner.oldest(plan.kind, version)
         epoch, reported = self._announcer.next_epoch(), open_round.reported
         self._log.commit(open_round.round, reported, version, model, oldest=oldest)
@@ -255,30 +248,6 @@ class Coordinator:
             RoundCommitted(open_round.round.number, plan.kind, version, cohort, reported)
         )
 
-    def _next_model(self, open_round: OpenRound) -> NextModel:
-        plan, task, settings = open_round.round.plan, self._task, self._settings
-        if plan.kind is PlanKind.STATISTICS:
-            normalisation = open_round.normalisation()
-            return NextModel(pack_model(0, task.artifact, normalisation, task.initial))
-        _, _, base = self._unpack(plan.version)
-        return next_model(
-            self._log.blob(plan.version),
-            self._carried(plan.version, base, open_round.parameters(base)),
-            self._log.carry(),
-            settings.training.model_codec,
-            task.codec_layout,
-            np.random.default_rng((settings.seed, plan.version, 1)),
-        )
-
-    def _carried(
-        self, version: int, base: NDArray[np.float32], parameters: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        momentum = self._settings.training.server_momentum
-        if not version or not momentum:
-            return parameters
-        _, _, before = self._unpack(version - 1)
-        return carried(parameters, base, before, momentum, self._task.ranges)
-
     def _abandon(self, open_round: OpenRound) -> None:
         cohort, reported = len(open_round.round.plan.cohort), open_round.reported
         epoch = self._announcer.next_epoch()
@@ -289,9 +258,7 @@ class Coordinator:
         self._effects.append(RoundAbandoned(open_round.round.number, cohort, reported, wait_s))
 
     def _recover(self) -> None:
-        if self._log.latest_version() is None and self._task.normalisation is not None:
-            initial, normalisation = self._task.initial, self._task.normalisation
-            self._log.found(pack_model(0, self._task.artifact, normalisation, initial))
+        self._succession.found()
         last = self._log.last_round()
         if last is None or last.state is not RoundState.OPEN:
             return
@@ -318,9 +285,6 @@ class Coordinator:
     def _opened(self, round_: Round) -> OpenRound:
         task = self._task
         return OpenRound(round_, task.codec_layout, task.channels, task.touched)
-
-    def _unpack(self, version: int) -> tuple[int, Normalisation, NDArray[np.float32]]:
-        return unpack_model(self._log.blob(version), self._task.artifact, self._task.initial.size)
 
     def _take(self) -> list[Effect]:
         effects, self._effects = self._effects, []

@@ -82,6 +82,15 @@ class GatewayDoubled:
     agents: int
 
 
+@dataclass(frozen=True, slots=True)
+class GatewayRestored:
+    """A gateway counts its starts from ``birth`` again, though start ``before`` was heard of."""
+
+    gateway: str
+    birth: int
+    before: int
+
+
 Event = (
     RoundOpened
     | UpdateAccepted
@@ -91,4 +100,5 @@ Event = (
     | MessageRefused
     | GatewayRefused
     | GatewayDoubled
+    | GatewayRestored
 )

@@ -17,14 +17,24 @@ from broker.protocol.messages import Plan, PlanKind
 from broker.protocol.statistics import STATISTICS_CODEC
 from broker.protocol.transfer import refer
 
+_GRACE_S = 60.0
+
 
 class Planner:
-    """Draws cohorts by the seed and writes their plans."""
+    """Draws cohorts by the seed and writes their plans.
 
-    def __init__(self, settings: AggregatorSettings, task: Task, log: RoundLog) -> None:
+    ``began_ms`` is when this process began, as :mod:`~broker.aggregator.coordinator` has it.
+    """
+
+    def __init__(
+        self, settings: AggregatorSettings, task: Task, log: RoundLog, began_ms: int = 0
+    ) -> None:
         self._settings = settings
         self._task = task
         self._log = log
+        # Restored from a backup, a log would number other plans as some that it has forgotten.
+        life = f".{began_ms:x}" if began_ms else ""
+        self._prefix = f"{settings.population[:36]}{life}"
 
     def opens_at(self) -> float:
         """Return the Unix time before which no round opens: later after each abandoned one."""
@@ -58,6 +68,22 @@ class Planner:
         plan = self._plan(number, Cohort.of(ready), now)
         return Round(number, plan, chosen.minimum, RoundState.OPEN, chosen.goal)
 
+    def with_time(self, round_: Round, now: float) -> Round | None:
+        """Return a round that was open at a restart with a deadline that it can keep.
+
+        The time that the aggregator was away is not the gateways' fault, and its clock may have
+        been set meanwhile. ``None`` where the deadline is good as it is.
+        """
+        most = self._settings.rounds.deadline_s
+        least = min(_GRACE_S, most)
+        left = round_.plan.deadline_unix_s - now
+        if least <= left <= most:
+            return None
+        deadline = now + min(max(left, least), most)
+        epoch = self._log.next_counter("epoch")
+        plan = replace(round_.plan, deadline_unix_s=deadline, epoch=epoch)
+        return replace(round_, plan=plan)
+
     def oldest(self, kind: PlanKind, version: int) -> int:
         """Return the oldest base of updates that count now that a round has made ``version``."""
         if kind is PlanKind.STATISTICS:
@@ -82,7 +108,7 @@ class Planner:
         steps = [] if version is None else self._log.steps(version)
         return Plan(
             epoch=self._log.next_counter("epoch"),
-            plan=f"{settings.population[:40]}.{number}",
+            plan=f"{self._prefix}.{number}",
             kind=kind,
             artifact=self._task.artifact,
             version=version or 0,

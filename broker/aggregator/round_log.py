@@ -59,10 +59,10 @@ class RoundLog:
         """Close the file; everything is durable already."""
         self._db.close()
 
-    def next_counter(self, name: str) -> int:
-        """Return the next value of a durable counter, from 1."""
+    def next_counter(self, name: str, least: int = 0) -> int:
+        """Return the next value of a durable counter: from 1, and ``least`` or more."""
         with transaction(self._db):
-            return raise_counter(self._db, name, 0)
+            return raise_counter(self._db, name, least)
 
     def counter(self, name: str) -> int:
         """Return a durable counter's last value, 0 when it was never used."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec
@@ -15,6 +16,7 @@ from broker.aggregator.events import (
     Event,
     GatewayDoubled,
     GatewayRefused,
+    GatewayRestored,
     MessageRefused,
     RoundAbandoned,
     RoundCommitted,
@@ -91,7 +93,8 @@ class AggregatorService:
         task = task_of(artifact)
         self._log_path = state_dir / "rounds.sqlite"
         self._log = RoundLog(self._log_path, settings.population, task.artifact)
-        self._coordinator = Coordinator(settings, task, self._log, signer, listed)
+        began_ms = int(time.time() * 1000)
+        self._coordinator = Coordinator(settings, task, self._log, signer, listed, began_ms)
         self._population = settings.population
         self._broker = broker
         self._link: MqttLink | None = None
@@ -198,6 +201,11 @@ _DESCRIPTIONS: dict[type, Callable[..., tuple[int, str]]] = {
     GatewayRefused: lambda e: (
         logging.ERROR,
         f"gateway {e.gateway} is not let in: {e.reason}",
+    ),
+    GatewayRestored: lambda e: (
+        logging.WARNING,
+        f"gateway {e.gateway} has gone back from start {e.before} to {e.birth}: its state was "
+        "restored from a backup",
     ),
     GatewayDoubled: lambda e: (
         logging.ERROR,

@@ -137,10 +137,10 @@ class WatchedRoundLog(RoundLog):
         with self._step():
             super().keep_chunk(gateway, chunk)
 
-    def next_counter(self, name: str) -> int:
+    def next_counter(self, name: str, least: int = 0) -> int:
         """See :class:`RoundLog`."""
         with self._step():
-            return super().next_counter(name)
+            return super().next_counter(name, least)
 
     def fill_disk(self, *, full: bool) -> None:
         """See :meth:`WatchedJournal.fill_disk`."""

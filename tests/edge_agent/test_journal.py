@@ -165,7 +165,7 @@ def test_when_there_is_no_room_the_oldest_updates_go(path: Path) -> None:
         assert [journal.is_pending(offer(s).update) for s in (1, 2, 3)] == [False, False, True]
         assert journal.pending() == (offer(3), bytes(900))
         assert all(journal.has_answered(f"ward.{s}") for s in (1, 2, 3))
-        with pytest.raises(StorageError, match="1001 bytes, room for 1000"):
+        with pytest.raises(StorageError, match="1001 bytes, 1000 at most"):
             journal.add_update(offer(4), bytes(1001))
         assert journal.pending() == (offer(3), bytes(900))
 
