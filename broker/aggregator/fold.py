@@ -30,7 +30,7 @@ class WeightedMean:
         ``discount`` takes from the delta and not from the sum of weights, so that a buffer of
         nothing but stale updates moves the model less (FedBuff, Nguyen et al. 2022, alg. 1).
         """
-        self._sum += delta.astype(np.float64) * (weight * discount)
+        self._sum += np.multiply(delta, weight * discount, dtype=np.float64)
         self.weight += weight
         self.updates += 1
 
@@ -45,7 +45,8 @@ class WeightedMean:
         if self._partial is None:
             self._partial = np.zeros_like(self._sum)
         for block, place in zip(places.blocks, places.layout, strict=True):
-            self._sum[block.slice] += part[place.slice].astype(np.float64) * (weight * discount)
+            scaled = np.multiply(part[place.slice], weight * discount, dtype=np.float64)
+            self._sum[block.slice] += scaled
             self._partial[block.slice] += weight
         self.updates += 1
 
@@ -57,7 +58,7 @@ class WeightedMean:
         discount: float = 1.0,
     ) -> None:
         """Fold a delta that is ``values`` float32[k] at distinct ``indices`` and 0 elsewhere."""
-        self._sum[indices] += values.astype(np.float64) * (weight * discount)
+        self._sum[indices] += np.multiply(values, weight * discount, dtype=np.float64)
         self.weight += weight
         self.updates += 1
 

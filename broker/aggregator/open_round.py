@@ -36,9 +36,12 @@ class OpenRound:
         touched: Mapping[str, Coordinates] | None = None,
     ) -> None:
         self.round = round_
-        self._shared = Shared(layout, round_.plan.seed)
+        self._seed = round_.plan.seed
         self._channels = channels
         self._touched = touched or {}
+        # Once a round: codecs keep what they work out of a layout.
+        self._layouts = {mode: Layout.of(part.layout) for mode, part in self._touched.items()}
+        self._layouts[Mode.FULL] = layout
         self._mean = WeightedMean(layout.parameters)
         self._sums = Sum(3 * channels)
         self._statistics = round_.plan.kind is PlanKind.STATISTICS
@@ -65,7 +68,9 @@ class OpenRound:
             except ParameterError as error:
                 raise RemoteProtocolError("update", "payload", error.reason) from error
             return sums
-        return codec(offer.codec).decompress(payload, self._shared_of(offer, seed))
+        # What codecs know of an update in the offer's mode.
+        shared = Shared(self._layouts[offer.mode], self._seed if seed is None else seed)
+        return codec(offer.codec).decompress(payload, shared)
 
     def fold(
         self, offer: UpdateOffer, update: Delta | NDArray[np.float64], discount: float = 1.0
@@ -84,14 +89,6 @@ class OpenRound:
             self._mean.add(update.values, weight, discount)
         else:
             self._mean.add_sparse(update.indices, update.values, weight, discount)
-
-    def _shared_of(self, offer: UpdateOffer, seed: int | None) -> Shared:
-        """What codecs know of an update in the offer's mode."""
-        if offer.mode is Mode.FULL:
-            layout = self._shared.layout
-        else:
-            layout = Layout.of(self._touched[offer.mode].layout)
-        return Shared(layout, self._shared.seed if seed is None else seed)
 
     def normalisation(self) -> Normalisation:
         """Return the normalisation of all the examples that were summed."""

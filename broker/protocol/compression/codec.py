@@ -84,7 +84,8 @@ class Codec:
         if self._raw:
             values = np.frombuffer(reader.take(4 * shared.layout.parameters), "<f4")
             reader.end()
-            return Delta(shared.layout.parameters, require_received(values.astype(np.float32)))
+            values = values.astype(np.float32, copy=False)
+            return Delta(shared.layout.parameters, require_received(values))
         layout = shared.layout
         ranges = read_values(reader, _one_block(layout.ranges.size), Grid.Q8, golomb=False)
         picks = self._read_picks(reader, shared)
@@ -169,10 +170,11 @@ class Codec:
         length = layout.body.size if picks is None else picks.size
         if self.chain.rotate:
             length = rotated_length(length, block)
-        if self.chain.rotate or self.chain.top is not None:
-            return Blocks.cut(np.zeros(1, np.int64), length, block)
-        edges = layout.edges if picks is None else np.searchsorted(picks, layout.edges)
-        return Blocks.cut(edges, length, block)
+        if self.chain.rotate or self.chain.top is not None or layout.edges.size == 1:
+            return _even_blocks(length, block)
+        if picks is None:
+            return _layer_blocks(layout, block)
+        return Blocks.cut(np.searchsorted(picks, layout.edges), length, block)
 
 
 def codec(text: str) -> Codec:
@@ -191,12 +193,24 @@ def max_payload_bytes(parameters: int) -> int:
     return 4 * parameters + max(4096, 4 * parameters)
 
 
+@lru_cache(maxsize=64)
+def _even_blocks(length: int, block: int) -> Blocks:
+    return Blocks.cut(np.zeros(1, np.int64), length, block)
+
+
+@lru_cache(maxsize=16)
+def _layer_blocks(layout: Layout, block: int) -> Blocks:
+    return Blocks.cut(layout.edges, layout.body.size, block)
+
+
 @lru_cache(maxsize=16)
 def _codec(text: str) -> Codec:
     return Codec(parse_chain(text))
 
 
 def _joined(layout: Layout, ranges: Vector, picks: Indices | None, body: Vector) -> Delta:
+    if not ranges.size:
+        return Delta(layout.parameters, body, picks)
     if picks is None and layout.ranges_last:
         return Delta(layout.parameters, np.concatenate((body, ranges)))
     if picks is None:
@@ -204,7 +218,8 @@ def _joined(layout: Layout, ranges: Vector, picks: Indices | None, body: Vector)
         values[layout.body] = body
         values[layout.ranges] = ranges
         return Delta(layout.parameters, values)
-    indices = np.concatenate((layout.ranges, layout.body[picks]))
+    places = picks if layout.ranges_last else layout.body[picks]
+    indices = np.concatenate((layout.ranges, places))
     return Delta(layout.parameters, np.concatenate((ranges, body)), indices)
 
 

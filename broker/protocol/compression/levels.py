@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.protocol.compression.bits import pack, packed_bytes, unpack
+from broker.protocol.compression.bits import pack, packed_bytes, unpack_octets
 from broker.protocol.compression.golomb import (
     read_numbers,
     read_positions,
@@ -24,6 +24,8 @@ from broker.protocol.compression.quantization import (
     write_scales,
 )
 from broker.protocol.compression.sections import Reader, refused, varint
+
+Levels = NDArray[np.uint8] | NDArray[np.int16]
 
 # Two bits a level or fewer leave a Golomb code nothing to gain, but for ternary's many zeros.
 _GOLOMB_GRIDS = (Grid.Q4, Grid.Q8)
@@ -48,7 +50,8 @@ def read_values(reader: Reader, blocks: Blocks, grid: Grid, golomb: bool) -> Vec
         RemoteProtocolError: it is not what :func:`write_values` writes.
     """
     if grid is Grid.FLOAT32:
-        return np.frombuffer(reader.take(4 * blocks.length), "<f4").astype(np.float32)
+        values = np.frombuffer(reader.take(4 * blocks.length), "<f4")
+        return values.astype(np.float32, copy=False)
     if not blocks.length:
         return np.zeros(0, np.float32)
     scales = read_scales(reader.take(2 * blocks.starts.size))
@@ -67,24 +70,24 @@ def _write_levels(levels: NDArray[np.int16], grid: Grid, golomb: bool) -> bytes:
     return pack(levels, WIDTH[grid])
 
 
-def _read_levels(reader: Reader, count: int, grid: Grid, golomb: bool) -> NDArray[np.int64]:
+def _read_levels(reader: Reader, count: int, grid: Grid, golomb: bool) -> Levels:
     steps = STEPS[grid]
     if golomb and grid is Grid.TERNARY:
         return _read_sparse_signs(reader, count)
     if golomb and grid in _GOLOMB_GRIDS:
-        zigzag = read_numbers(reader, count, steps, count * steps)
-        return np.where(zigzag & 1, -(zigzag + 1 >> 1), zigzag >> 1) + steps // 2
-    levels = unpack(reader.take(packed_bytes(count, WIDTH[grid])), count, WIDTH[grid])
+        zigzag = read_numbers(reader, count, steps, count * steps).astype(np.int16)
+        return (zigzag >> 1 ^ -(zigzag & 1)) + np.int16(steps // 2)
+    levels = unpack_octets(reader.take(packed_bytes(count, WIDTH[grid])), count, WIDTH[grid])
     if int(levels.max()) > steps:
         raise refused(f"a level above {steps}")
     return levels
 
 
-def _read_sparse_signs(reader: Reader, count: int) -> NDArray[np.int64]:
+def _read_sparse_signs(reader: Reader, count: int) -> Levels:
     used = reader.varint()
     if used > count:
         raise refused(f"{used} levels that are not zero, of {count}")
     positions = read_positions(reader, used, count)
-    levels = np.ones(count, np.int64)
-    levels[positions] = 2 * unpack(reader.take(packed_bytes(used, 1)), used, 1)
+    levels = np.ones(count, np.uint8)
+    levels[positions] = 2 * unpack_octets(reader.take(packed_bytes(used, 1)), used, 1)
     return levels

@@ -40,14 +40,20 @@ WIDTH = {Grid.SIGN: 1, Grid.TERNARY: 2, Grid.Q2: 2, Grid.Q4: 4, Grid.Q8: 8}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blocks:
-    """Runs of a vector that share a scale: where they begin, int64[B], and its length."""
+    """Runs of a vector that share a scale: where they begin, int64[B], and its length.
+
+    ``even`` is the length of all runs but the last, where they have one.
+    """
 
     starts: NDArray[np.int64]
     length: int
+    even: int = 0
 
     @classmethod
     def cut(cls, edges: NDArray[np.int64], length: int, block: int) -> Blocks:
         """Cut at every edge, and in between into runs of at most ``block``."""
+        if edges.size == 1:
+            return cls(np.arange(0, length, block), length, block)
         ends = np.append(edges[1:], length)
         runs = [np.arange(a, b, block) for a, b in zip(edges, ends, strict=True) if a < b]
         return cls(np.concatenate(runs) if runs else np.zeros(0, np.int64), length)
@@ -55,6 +61,16 @@ class Blocks:
     def spread(self, per_block: Vector) -> Vector:
         """Repeat float32[B] for each value: float32[length]."""
         return np.repeat(per_block, np.diff(self.starts, append=self.length))
+
+    def scale(self, values: Vector, scales: Vector) -> None:
+        """Multiply float32[length] in place by the scale of each one's block, float32[B]."""
+        if not self.even:
+            values *= self.spread(scales)
+            return
+        whole = self.length // self.even
+        rows = values[: whole * self.even].reshape(whole, self.even)
+        rows *= scales[:whole, None]
+        values[whole * self.even :] *= scales[-1:]
 
 
 def quantize(
@@ -80,12 +96,17 @@ def quantize(
 
 
 def dequantize(
-    scales: Vector, levels: NDArray[np.signedinteger[Any]], blocks: Blocks, grid: Grid
+    scales: Vector, levels: NDArray[np.integer[Any]], blocks: Blocks, grid: Grid
 ) -> Vector:
     """Return float32[n]."""
-    steps = STEPS[grid]
-    table = ((2 * np.arange(steps + 1) - steps) / np.float64(steps)).astype(np.float32)
-    values: Vector = table[levels] * blocks.spread(scales)
+    steps = np.float32(STEPS[grid])
+    # A level's place between -1 and 1 is correctly rounded: numerator and denominator are exact.
+    values = levels.astype(np.float32)
+    values += values
+    values -= steps
+    if steps > 1:
+        values /= steps
+    blocks.scale(values, scales)
     return values
 
 
@@ -100,12 +121,16 @@ def read_scales(payload: bytes) -> Vector:
     Raises:
         RemoteProtocolError: one is negative, not finite or too large.
     """
-    halves = np.frombuffer(payload, "<u2").astype(np.uint32)
-    scales = (halves << np.uint32(16)).view(np.float32)
-    # Rounded up, the largest value that may be sent has a scale a little above it.
-    if not ((scales >= 0) & (scales <= MAX_MAGNITUDE * 1.01)).all() or (halves >> 15).any():
+    halves = np.frombuffer(payload, "<u2")
+    # As whole numbers they are in the order of what they stand for; negative ones and what is not
+    # finite come after.
+    if halves.size and int(halves.max()) > _MOST_SCALE:
         raise refused("a scale is not finite, negative or too large")
-    return scales
+    return (halves.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+# Rounded up, the largest value that may be sent has a scale a little above it.
+_MOST_SCALE = int(np.float32(MAX_MAGNITUDE * 1.01).view(np.uint32)) >> 16
 
 
 def _bfloat16_up(values: Vector) -> Vector:

@@ -22,3 +22,9 @@ def test_integers_of_every_width_are_read_back(width: int, data: st.DataObject) 
 def test_the_first_integer_is_in_the_lowest_bits() -> None:
     assert pack(np.array([1, 2, 3, 0]), 2) == bytes([0b00_11_10_01])
     assert pack(np.array([0b10101, 0b11]), 5) == bytes([0b011_10101, 0b00])
+
+
+@pytest.mark.parametrize("width", [3, 6, 7, 11, 17, 24])
+def test_more_integers_than_are_unpacked_at_once_are_read_back(width: int) -> None:
+    values = np.random.default_rng(width).integers(0, 1 << width, 70_001)
+    assert np.array_equal(unpack(pack(values, width), values.size, width), values)

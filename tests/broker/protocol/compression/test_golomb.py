@@ -70,3 +70,16 @@ def test_what_write_positions_does_not_write_is_refused(payload: bytes, reason: 
     limit = 10
     with pytest.raises(RemoteProtocolError, match=reason):
         read_positions(Reader(payload), 2, limit)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"\x18" + b"\xa0\x01" + bytes(159) + b"\x80" + bytes(3),  # 1279 << 24: beyond 31 bits
+        b"\x03\x01\x02\x07",  # 1 << 3 | 7
+        b"\x00\x02\x00\x80",
+    ],
+)
+def test_a_number_that_is_too_large_is_refused(payload: bytes) -> None:
+    with pytest.raises(RemoteProtocolError, match="a number above 14"):
+        read_numbers(Reader(payload), 1, 14, 2**40)
