@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from broker.protocol.messages import BlobReference, Plan, PlanKind, TrainingPlan
+from broker.protocol.messages import BlobReference, Cohort, Plan, PlanKind, TrainingPlan
 from broker.settings import BrokerSettings
 from edge_agent.agent import Agent
 from edge_agent.alerts import AlertLog
@@ -141,7 +141,7 @@ async def measure(folder: Path, options: argparse.Namespace, *, training: bool) 
     logging.getLogger("edge_agent.agent").addHandler(ear)
     running = asyncio.create_task(agent.run(stop))
     await asyncio.sleep(1.0)
-    work = asyncio.create_task(agent._worker.run(StartWork(plan(), model, (1, 2))))
+    work = asyncio.ensure_future(agent._worker.run(StartWork(plan(), model, (1, 2))))
     if not training:
         agent._worker.finish(plan().plan)
     writers = [await writer(master, i, options.seconds) for i, (master, _) in enumerate(lines)]
@@ -171,12 +171,13 @@ def plan() -> Plan:
     """More training than the measurement takes."""
     training = TrainingPlan(1_000_000, 1e-4, 0.9, 0.0)
     reference = BlobReference(b"d" * 32, 1, 1)
+    cohort = Cohort.of(("g1",))
     return Plan(
-        1, "ward.1", PlanKind.TRAIN, b"a" * 32, 1, reference, ("g1",), "q8", training, 10, 2e9, 7
+        1, "ward.1", PlanKind.TRAIN, b"a" * 32, 1, reference, cohort, "q8", training, 10, 2e9, 7
     )
 
 
-async def steps_of(work: asyncio.Task) -> int:
+async def steps_of(work: asyncio.Future) -> int:
     """Steps of what was learnt until it was told to finish."""
     try:
         found = await work
