@@ -99,6 +99,11 @@ class MqttLink:
         # The gateways of a population share a cluster's nodes out among themselves.
         self._node = zlib.crc32(client_id.encode()) % len(settings.addresses)
 
+    @property
+    def idle(self) -> bool:
+        """Whether the broker has acknowledged all that was published."""
+        return self._idle.is_set()
+
     def open(self) -> None:
         """Begin to connect; returns at once."""
         self._aim()

@@ -98,12 +98,12 @@ class AggregatorService:
         self._population = settings.population
         self._broker = broker
         self._link: MqttLink | None = None
-        self._unsaid = False
+        self._said = self._unsaid = False
         self._trouble = ""
         self._damage: StateError | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until ``stop`` is set or every round that was asked for is committed.
+        """Work until ``stop`` is set, or every round that was asked for is committed and said.
 
         Raises:
             SettingError: the broker's settings cannot be used.
@@ -113,7 +113,7 @@ class AggregatorService:
         self._link = MqttLink(self._broker, client_id, self._coordinator.will(), self)
         self._link.open()
         try:
-            while not (stop.is_set() or self._coordinator.finished):
+            while not (stop.is_set() or self._done):
                 await _wait(stop, _TICK_S)
                 if self._damage is not None:
                     raise self._damage
@@ -126,9 +126,17 @@ class AggregatorService:
             await self._link.close()
             self._log.close()
 
+    @property
+    def _done(self) -> bool:
+        """Whether training is over, and the broker has the last version: a crash may have come
+        between its commit and the word of it, or there may be no link."""
+        over = self._coordinator.finished and self._said
+        return over and self._link is not None and self._link.idle
+
     def connected(self) -> None:
         """See :class:`broker.link.LinkUser`."""
-        self._unsaid = not self._core(self._coordinator.connected)
+        self._said = self._core(self._coordinator.connected)
+        self._unsaid = not self._said
 
     def disconnected(self) -> None:
         """See :class:`broker.link.LinkUser`."""

@@ -163,7 +163,11 @@ class Stage:
     def _quiet(self) -> bool:
         faults = self._scenario.faults
         over = not faults or self._queue.now_s > max(f.at_s + f.lasting_s for f in faults)
-        return over and all(journal.pending() is None for journal in self._journals.values())
+        return (
+            over
+            and self._ledger.newest_is_said
+            and all(journal.pending() is None for journal in self._journals.values())
+        )
 
     def _round_ends(self) -> None:
         """Weigh the aggregator while it holds all that it has folded, and let faults begin."""

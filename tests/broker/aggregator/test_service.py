@@ -7,7 +7,9 @@ import logging
 import sqlite3
 import time
 import typing
+from contextlib import closing
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import pytest
@@ -17,33 +19,37 @@ from broker.aggregator import events
 from broker.aggregator.errors import StateError
 from broker.aggregator.events import RoundAbandoned, RoundCommitted
 from broker.aggregator.service import AggregatorService, describe, task_of
-from broker.aggregator.settings import AggregatorSettings
+from broker.aggregator.settings import AggregatorSettings, RoundSettings
 from broker.deploy.embedded import EmbeddedBroker
 from broker.keys import KEY_FILE, load_or_make_seed
 from broker.link import MqttLink
 from broker.protocol import sealed
 from broker.protocol.effects import Publish, Subscribe
-from broker.protocol.messages import AggregatorPresence, PlanKind
+from broker.protocol.messages import AggregatorPresence, ModelAnnouncement, PlanKind
+from broker.protocol.model_blob import pack_model
 from broker.protocol.signing import Ed25519Signer
 from broker.protocol.topics import Topics
 from broker.settings import BrokerSettings
 from models.artifact import load_artifact
+from models.normalisation import Normalisation
 
 LIMIT_S = 20.0
+M = TypeVar("M")
 NOWHERE = BrokerSettings("mqtt://127.0.0.1:1")
 ARTIFACT = load_artifact("heart-logistic")
 
 
-class Watcher:
-    """Sees the aggregator's presence."""
+class Watcher(Generic[M]):
+    """Sees what the aggregator says on one topic."""
 
-    def __init__(self) -> None:
+    def __init__(self, topic: str, kind: type[M]) -> None:
         self.link: MqttLink
-        self.seen: list[AggregatorPresence] = []
+        self._topic, self._kind = topic, kind
+        self.seen: list[M] = []
         self.changed = asyncio.Event()
 
     def connected(self) -> None:
-        self.link.apply(Subscribe(Topics("ward").aggregator))
+        self.link.apply(Subscribe(self._topic))
 
     def disconnected(self) -> None:
         pass
@@ -52,7 +58,7 @@ class Watcher:
         pass
 
     def received(self, topic: str, payload: bytes) -> None:
-        self.seen.append(sealed.peek(payload, AggregatorPresence))
+        self.seen.append(sealed.peek(payload, self._kind))
         self.changed.set()
 
 
@@ -60,7 +66,8 @@ def test_it_says_that_it_is_there_and_in_the_end_that_it_is_not(
     broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
     async def scenario() -> list[AggregatorPresence]:
-        watcher, settings = Watcher(), BrokerSettings(broker.url)
+        settings = BrokerSettings(broker.url)
+        watcher = Watcher(Topics("ward").aggregator, AggregatorPresence)
         watcher.link = MqttLink(settings, "watcher", Publish("w", b""), watcher)
         watcher.link.open()
         stop = asyncio.Event()
@@ -84,6 +91,36 @@ def test_it_says_that_it_is_there_and_in_the_end_that_it_is_not(
     assert seen == [AggregatorPresence(birth, public, online=online) for online in (True, False)]
     # Unix milliseconds: one that has lost its state is not taken for an older one.
     assert abs(birth - 1000 * time.time()) < 1000 * LIMIT_S
+
+
+def test_the_last_version_is_said_although_nothing_is_left_to_do(
+    broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    settings = AggregatorSettings("ward", RoundSettings(rounds=1))
+    where = BrokerSettings(broker.url)
+    # A crash came between the commit of the last version and the word of it.
+    task = task_of(ARTIFACT)
+    known = Normalisation((0.0,) * task.channels, (1.0,) * task.channels)
+    with closing(AggregatorService(settings, where, ARTIFACT, tmp_path)._log) as found:
+        found.found(pack_model(0, task.artifact, known, task.initial))
+    with closing(sqlite3.connect(tmp_path / "rounds.sqlite")) as log, log:
+        log.execute("UPDATE version SET version = 1")
+
+    async def scenario() -> ModelAnnouncement:
+        watcher = Watcher(Topics("ward").model, ModelAnnouncement)
+        watcher.link = MqttLink(where, "watcher", Publish("w", b""), watcher)
+        async with asyncio.timeout(LIMIT_S):
+            service = AggregatorService(settings, where, ARTIFACT, tmp_path)
+            assert service._coordinator.finished
+            assert not service._done
+            await service.run(asyncio.Event())
+            watcher.link.open()
+            await watcher.changed.wait()
+        await watcher.link.close()
+        (seen,) = watcher.seen
+        return seen
+
+    assert asyncio.run(scenario()).version == 1
 
 
 def test_a_task_is_what_the_artifact_says() -> None:
