@@ -6,6 +6,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+# What a file says of itself and counts, by name.
+META_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+"""
 
 
 def open_durable(path: Path | str, schema: str, *, full: bool = True) -> sqlite3.Connection:
@@ -48,3 +54,14 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def read_meta(db: sqlite3.Connection, key: str) -> Any:
+    """Return what stands under a name, or ``None``."""
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return None if row is None else row[0]
+
+
+def write_meta(db: sqlite3.Connection, key: str, value: int | str | bytes) -> None:
+    """Write what stands under a name; the caller holds the transaction, if it wants one."""
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))

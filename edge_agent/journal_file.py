@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from broker.durable import META_SCHEMA, read_meta, write_meta
 from edge_agent.errors import ForeignStateError, StorageError
 from edge_agent.residual import SCHEMA as RESIDUAL_SCHEMA
 from edge_agent.storage import open_state, storing, writing
@@ -16,8 +17,8 @@ FORMAT = 2
 # In format 1 offers may lack what was added to them since; see broker.protocol.wire.decode_stored.
 _READABLE = (1, FORMAT)
 _SCHEMA = (
-    """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+    META_SCHEMA
+    + """
 CREATE TABLE IF NOT EXISTS outgoing (
     sequence INTEGER PRIMARY KEY, plan_id TEXT UNIQUE NOT NULL, status TEXT NOT NULL,
     offer BLOB, payload BLOB);
@@ -48,14 +49,14 @@ def open_journal(
     """
     db, mended = open_state(path, _SCHEMA)
     try:
-        found = _get(db, path, "format")
+        found = read_named(db, path, "format")
         with writing(str(path), db):
             _claim_format(db, path, found)
             _claim(db, path, "owner", owner)
             _claim(db, path, "artifact", artifact)
             if found is None or mended is not None:
                 for name in ("birth", "sequence"):
-                    _set(db, name, max(floor, int(_get(db, path, name) or 0)))
+                    write_meta(db, name, max(floor, int(read_named(db, path, name) or 0)))
     except StorageError:
         db.close()
         raise
@@ -64,7 +65,8 @@ def open_journal(
 
 def read_named(db: sqlite3.Connection, path: Path | str, key: str) -> Any:
     """Return what stands under a name, or ``None``."""
-    return _get(db, path, key)
+    with storing(str(path)):
+        return read_meta(db, key)
 
 
 def write_named(
@@ -72,7 +74,7 @@ def write_named(
 ) -> None:
     """Write what stands under a name, durably."""
     with writing(str(path), db):
-        _set(db, key, value)
+        write_meta(db, key, value)
 
 
 def _claim_format(db: sqlite3.Connection, path: Path | str, found: Any) -> None:
@@ -84,21 +86,11 @@ def _claim_format(db: sqlite3.Connection, path: Path | str, found: Any) -> None:
         )
     if found not in (None, FORMAT):
         _LOG.info("%s: taken over from format %s", path, found)
-    _set(db, "format", FORMAT)
+    write_meta(db, "format", FORMAT)
 
 
 def _claim(db: sqlite3.Connection, path: Path | str, key: str, value: str | bytes) -> None:
-    found = _get(db, path, key)
+    found = read_named(db, path, key)
     if found not in (None, value):
         raise ForeignStateError(path, f"belongs to another {key}")
-    _set(db, key, value)
-
-
-def _get(db: sqlite3.Connection, path: Path | str, key: str) -> Any:
-    with storing(str(path)):
-        row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return None if row is None else row[0]
-
-
-def _set(db: sqlite3.Connection, key: str, value: int | str | bytes) -> None:
-    db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))
+    write_meta(db, key, value)

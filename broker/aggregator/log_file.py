@@ -8,12 +8,12 @@ from pathlib import Path
 from broker.aggregator.errors import ForeignStateError, StateError
 from broker.aggregator.kept_uploads import SCHEMA as UPLOADS_SCHEMA
 from broker.aggregator.model_steps import SCHEMA as STEPS_SCHEMA
-from broker.durable import open_durable, transaction
+from broker.durable import META_SCHEMA, open_durable, read_meta, transaction, write_meta
 
 FORMAT = 7
 _SCHEMA = (
-    """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+    META_SCHEMA
+    + """
 CREATE TABLE IF NOT EXISTS round (
     number INTEGER PRIMARY KEY, plan_id TEXT UNIQUE NOT NULL, state TEXT NOT NULL,
     min_reports INTEGER NOT NULL, goal INTEGER NOT NULL, plan BLOB NOT NULL,
@@ -55,20 +55,20 @@ def open_log(path: Path | str, population: str, artifact: bytes) -> sqlite3.Conn
 
 def counter(db: sqlite3.Connection, name: str) -> int:
     """Return a durable counter's last value, 0 when it was never used."""
-    return int(_meta(db, name) or 0)
+    return int(read_meta(db, name) or 0)
 
 
 def raise_counter(db: sqlite3.Connection, name: str, least: int) -> int:
     """Return a durable counter's next value, ``least`` or more; the caller holds a transaction."""
     value = max(counter(db, name) + 1, least)
-    _set_meta(db, name, value)
+    write_meta(db, name, value)
     return value
 
 
 def _claim(db: sqlite3.Connection, path: Path | str, owner: dict[str, int | str | bytes]) -> None:
     with transaction(db):
         for key, value in owner.items():
-            found = _meta(db, key)
+            found = read_meta(db, key)
             if key == "format" and found not in (None, value):
                 raise ForeignStateError(
                     path,
@@ -77,13 +77,4 @@ def _claim(db: sqlite3.Connection, path: Path | str, owner: dict[str, int | str 
                 )
             if found is not None and found != value:
                 raise ForeignStateError(path, f"belongs to another {key}")
-            _set_meta(db, key, value)
-
-
-def _meta(db: sqlite3.Connection, key: str) -> int | str | bytes | None:
-    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return None if row is None else row[0]
-
-
-def _set_meta(db: sqlite3.Connection, key: str, value: int | str | bytes) -> None:
-    db.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (key, value))
+            write_meta(db, key, value)
