@@ -12,9 +12,10 @@ import signal
 import sys
 from pathlib import Path
 
-from amqtt.broker import Broker
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
+
+from broker.deploy.amqtt_ousting import OustingBroker
 
 
 async def serve(config_path: Path) -> None:
@@ -35,7 +36,7 @@ async def serve(config_path: Path) -> None:
             "amqtt.plugins.authentication.FileAuthPlugin": {"password_file": str(passwords)},
         },
     }
-    broker = Broker(config)
+    broker = OustingBroker(config)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,43 @@
+"""amqtt's broker with the take-over of MQTT 3.1.1, section 3.1.4: one connection a client id.
+
+amqtt 0.12 ends the older connection at the first take-over, but its loop then marks the session
+that both share as disconnected. The newer one hears nothing from there on, and when the older
+client is back, the newer one is left connected and deaf: only a connected session is taken over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from amqtt.broker import Broker
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    reader: Any
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class OustingBroker(Broker):  # type: ignore[misc]  # amqtt is there with the extra "demo" alone
+    """Ends the older connection of a client id, with its will, before it serves the newer one."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        self._served: dict[str, _Served] = {}
+
+    async def _handle_client_session(
+        self, reader: Any, writer: Any, client_session: Any, *more: Any
+    ) -> None:
+        client_id = client_session.client_id
+        while (older := self._served.get(client_id)) is not None:
+            # As if it had hung up: amqtt loses a cancellation that comes together with a packet.
+            older.reader.feed_eof()
+            await older.over.wait()
+        served = self._served[client_id] = _Served(reader)
+        try:
+            await super()._handle_client_session(reader, writer, client_session, *more)
+        finally:
+            del self._served[client_id]
+            served.over.set()
