@@ -1,7 +1,8 @@
 """What one agent process costs a gateway: resident memory idle and training, CPU idle.
 
 Starts a broker, an aggregator and one agent that reads a simulated serial sensor, and reads the
-agent's memory from /proc: when it reads the sensor and has no plan yet, and while it trains.
+agent's memory from /proc: when it reads the sensor and has no plan yet, while it trains, and when
+it looks at live windows with the version that came of it.
 
     python benchmarks/footprint.py
 """
@@ -31,6 +32,7 @@ POPULATION = "footprint"
 GATEWAY = "gw-01"
 IDLE_LIMIT_MB, TRAINING_LIMIT_MB = 60, 120
 IDLE_S = 10.0
+SPEED = 10.0
 
 
 def session(seconds: float) -> RecordedSession:
@@ -94,22 +96,19 @@ async def measure(directory: Path) -> list[tuple[str, float, float, float, int]]
         watch = Watch((broker.url,), observer)
         port = directory / "sensor.tty"
         agent, aggregator = tables(directory, broker.url, port)
-        # Fast until there is enough to train on, so that the benchmark is short.
-        tasks.append(asyncio.create_task(replay(session(20.0), port, 10.0)))
+        # Fast, so that there is soon enough to train on, and long, so that windows come to the end.
+        tasks.append(asyncio.create_task(replay(session(150.0), port, SPEED)))
         tasks.append(asyncio.create_task(cast.play(GATEWAY, "agent", agent)))
         await watch.until(lambda seen: said(seen, lambda presence: presence.examples >= 50))
         pid = int((directory / f"{GATEWAY}.pid").read_text())
-        before = cpu_seconds(pid)
-        await asyncio.sleep(IDLE_S)
-        share = (cpu_seconds(pid) - before) / IDLE_S
-        rows = [("idle, sensor attached", *resident_mb(pid), share, IDLE_LIMIT_MB)]
+        rows = [("idle, sensor attached", *await idle(pid))]
         tasks.append(asyncio.create_task(cast.play("aggregator", "aggregator", aggregator)))
         await watch.until(
             lambda seen: said(seen, lambda presence: presence.state is GatewayState.TRAINING)
         )
         rows.append(("training", *await peak(watch, pid), math.nan, TRAINING_LIMIT_MB))
         await watch.until(lambda seen: said(seen, lambda presence: presence.version == 1))
-        rows.append(("idle, a version later", *resident_mb(pid), math.nan, IDLE_LIMIT_MB))
+        rows.append(("idle, a version later", *await idle(pid)))
         await watch.close()
         return rows
     finally:
@@ -118,6 +117,13 @@ async def measure(directory: Path) -> list[tuple[str, float, float, float, int]]
         await asyncio.gather(*tasks, return_exceptions=True)
         await cast.close()
         broker.stop()
+
+
+async def idle(pid: int) -> tuple[float, float, float, int]:
+    """Return RSS, PSS, share of a core and limit, after a while: what runs now and then counts."""
+    before = cpu_seconds(pid)
+    await asyncio.sleep(IDLE_S)
+    return *resident_mb(pid), (cpu_seconds(pid) - before) / IDLE_S, IDLE_LIMIT_MB
 
 
 async def peak(watch: Watch, pid: int) -> tuple[float, float]:
@@ -135,7 +141,7 @@ async def peak(watch: Watch, pid: int) -> tuple[float, float]:
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         rows = asyncio.run(measure(Path(directory)))
-    print(f"agent process, {MODEL} (MB = 10^6 bytes)")
+    print(f"agent process, {MODEL}, sensor {SPEED:.0f} times as fast as real (MB = 10^6 bytes)")
     print(f"{'state':<24} {'RSS MB':>7} {'PSS MB':>7} {'core':>6} {'limit':>6}  ")
     for state, rss, pss, share, limit in rows:
         cpu = "-" if math.isnan(share) else f"{share:.1%}"

@@ -17,13 +17,17 @@ import zlib
 from collections.abc import Callable
 from typing import Protocol
 
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.reasoncodes import ReasonCode
-
+from broker.lazy_import import import_lazily
 from broker.ousting import OustWatch
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.settings import BrokerSettings, SettingError
+
+# paho looks for proxies with it, where PySocks is installed; http and email come along: 2 MB.
+import_lazily("urllib.request")
+
+import paho.mqtt.client as paho  # noqa: E402  (below what makes it small)
+from paho.mqtt.enums import CallbackAPIVersion  # noqa: E402
+from paho.mqtt.reasoncodes import ReasonCode  # noqa: E402
 
 _LOG = logging.getLogger(__name__)
 _FIRST_RECONNECT_S = 1
