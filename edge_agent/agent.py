@@ -288,8 +288,12 @@ class Agent:
     ) -> None:
         try:
             result = await running
-        except (TrainingError, StorageError, ModelError) as error:
+        except (TrainingError, ModelError) as error:
             self._core(self._participant.declined, work.plan, str(error), steady_unix_s())
+            return
+        except StorageError as error:  # a disk that is full for a while must not cost the round
+            why, wait_s = str(error), _STORAGE_RETRY_S
+            self._core(self._participant.interrupted, work.plan, why, wait_s, steady_unix_s())
             return
         # What was learnt is not given up for a disk that is full for a while.
         while result is not None and not self._core(

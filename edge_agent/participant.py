@@ -213,6 +213,11 @@ class Participant:
         self._effects += self._work.declined(plan, reason)
         return self._settle(now)
 
+    def interrupted(self, plan: Plan, reason: str, again_s: float, now: float) -> list[Effect]:
+        """The work could not go on for now: it is taken up again in ``again_s``."""
+        self._effects += self._work.interrupted(plan, reason, self._clock.shared(now) + again_s)
+        return self._settle(now)
+
     def _judge(self, now: float) -> None:
         before = {obstacle.reason for obstacle in self._obstacles}
         could_exchange = self._exchanging

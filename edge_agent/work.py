@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from zlib import crc32
 
@@ -47,6 +48,7 @@ class PlanWork:
         self._held = False
         self._ends_at = math.inf if self._plan is None else self._plan.deadline_unix_s
         self._finish_at = math.inf
+        self._again_at = -math.inf
         self.link = identity.link
 
     @property
@@ -89,6 +91,7 @@ class PlanWork:
         """Time has jumped: what is left of the plan stays, until it comes again and says."""
         self._ends_at += by_s
         self._finish_at += by_s
+        self._again_at += by_s
 
     def tick(self, now: float) -> list[StopWork | FinishWork | Note]:
         """Let time pass: a plan ends at its deadline, unless its update counts after it too.
@@ -121,6 +124,8 @@ class PlanWork:
         plan = self._plan
         if plan is None or self._held or self._working is not None or examples < plan.min_examples:
             return []
+        if now < self._again_at:
+            return []
         model = None if plan.model is None else self._shelf.held(plan.model)
         if plan.kind is PlanKind.TRAIN and model is None:
             return []
@@ -151,6 +156,13 @@ class PlanWork:
         self._working = None
         self._take_up(self._promoted(plan))
         return [Note(f"plan {plan.plan} declined: {reason}")]
+
+    def interrupted(self, plan: Plan, reason: str, again_at: float) -> list[Note]:
+        """The work could not go on, for a disk that is full: it is taken up again then."""
+        if self._working != plan.plan:
+            return []
+        self._working, self._again_at = None, again_at
+        return [Note(f"plan {plan.plan} is taken up again: {reason}", logging.WARNING)]
 
     def give_up_base(self, digest: bytes) -> None:
         """The base of the plan is not usable, and asking again would bring the same bytes."""

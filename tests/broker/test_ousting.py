@@ -14,30 +14,42 @@ def watch(jitter: float = 1.0) -> OustWatch:
     return OustWatch(lambda: jitter)
 
 
-def closed(found: OustWatch, *lifetimes: float) -> list[float]:
-    waits, now = [], 0.0
+def closed(found: OustWatch, *lifetimes: float, since: float = 0.0) -> list[float]:
+    """Let connections live so long, each made as soon as the wait before it is over."""
+    waits, now = [], since
     for lifetime in lifetimes:
         found.connected(now)
         now += lifetime
         waits.append(found.lost(now))
+        now += waits[-1]
     return waits
 
 
 def test_connections_that_are_closed_soon_again_and_again_make_it_wait_for_minutes() -> None:
-    waits = closed(watch(), *[1.0] * 12)
-    assert waits[:3] == [0.0] * 3
-    assert waits[3:] == [4, 8, 16, 32, 64, 128, 256, 300, 300]
+    waits = closed(watch(), *[1.0] * 70)
+    assert waits[:4] == [0.0, 0.0, 0.0, 4.0]
+    assert waits[3:] == sorted(waits[3:])
+    assert waits[-1] == 300
+
+
+def test_it_waits_for_no_more_than_a_tenth_of_the_time_that_it_has_gone_on_for() -> None:
+    """Half a minute of a link that is cut every three seconds costs seconds, not minutes."""
+    waits, lifetime = closed(watch(), *[3.0] * 50), 3.0
+    assert max(waits[:8]) == 4.0
+    for n, wait in enumerate(waits):
+        assert wait <= max(4.0, 0.1 * (sum(waits[:n]) + (n + 1) * lifetime) + 1e-9)
 
 
 def test_jitter_takes_up_to_half() -> None:
-    assert closed(watch(0.0), *[1.0] * 5)[3:] == [2.0, 4.0]
+    assert closed(watch(0.0), *[1.0] * 5)[3:] == [2.0, 2.0]
 
 
 def test_a_connection_that_lasts_ends_it() -> None:
     found = watch()
     closed(found, *[1.0] * 5)
-    assert closed(found, 5 * 8.0) == [0.0]
-    assert closed(found, *[1.0] * 4)[2:] == [0.0, 4.0]
+    assert closed(found, 5 * 4.0) == [0.0]
+    # Nor is that time forgotten only for a while.
+    assert closed(found, *[1.0] * 4, since=3600.0)[2:] == [0.0, 4.0]
 
 
 def test_a_bad_link_is_not_taken_for_a_twin() -> None:

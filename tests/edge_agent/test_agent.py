@@ -278,6 +278,39 @@ def test_what_was_learnt_on_a_full_disk_is_sent_when_there_is_room(
         assert log.latest_version() == 2
 
 
+def test_work_that_cannot_open_its_files_is_taken_up_when_it_can(
+    artifact: Artifact,
+    broker: EmbeddedBroker,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a disk that is full just when a plan comes: the round must not wait in vain."""
+    monkeypatch.setattr(edge_agent.agent, "_STORAGE_RETRY_S", 0.05)
+    agents = [agent(artifact, broker.url, tmp_path / name, seed=i) for i, name in enumerate("ab")]
+    in_the_way = tmp_path / "a" / "training.sqlite"
+    in_the_way.mkdir()
+
+    async def clear() -> None:
+        while "is taken up again" not in caplog.text:
+            await asyncio.sleep(0.01)
+        in_the_way.rmdir()
+
+    async def scenario() -> None:
+        clearing = asyncio.create_task(clear())
+        await federate(artifact, broker.url, tmp_path / "aggregator", agents, 2)
+        await clearing
+
+    asyncio.run(scenario())
+    assert "training.sqlite: unable to open" in caplog.text
+    assert "declined" not in caplog.text
+    digest = bytes.fromhex(artifact.spec.digest)
+    with closing(sqlite3.connect(tmp_path / "aggregator" / "rounds.sqlite")) as db:
+        assert {row[0] for row in db.execute("SELECT state FROM round")} == {"committed"}
+    with closing(RoundLog(tmp_path / "aggregator" / "rounds.sqlite", "ward", digest)) as log:
+        assert log.latest_version() == 2
+
+
 def test_a_state_file_that_is_damaged_meanwhile_ends_the_agent_with_its_name(
     artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -679,6 +679,26 @@ def test_work_that_was_declined_is_noted_and_the_next_plan_taken(gateway: Partic
     assert len(of(hear(gateway, plan(2)), StartWork)) == 1
 
 
+def test_work_that_was_interrupted_is_taken_up_again_later(gateway: Participant) -> None:
+    work = working(gateway, plan(1))
+    effects = gateway.interrupted(work.plan, "the disk is full", 30.0, NOW)
+    assert [note.text for note in of(effects, Note)] == [
+        "plan ward.1 is taken up again: the disk is full"
+    ]
+    assert said(effects) == [GatewayState.READY]
+    assert of(gateway.tick(NOW + 29), StartWork) == []
+    (again,) = of(gateway.tick(NOW + 30), StartWork)
+    assert again.plan == plan(1)
+    (offer,) = offers(gateway.worked(again.plan, Trained(DELTA, 50, 0.5, 4), NOW + 31))
+    assert offer.update.plan == "ward.1"
+
+
+def test_work_that_was_overtaken_is_not_taken_up_again(gateway: Participant) -> None:
+    work = working(gateway, plan(1))
+    hear(gateway, plan(2, version=1))
+    assert of(gateway.interrupted(work.plan, "the disk is full", 30.0, NOW), Note) == []
+
+
 def test_work_that_cannot_be_journalled_is_declined_and_not_begun_again(
     gateway: Participant,
 ) -> None:
