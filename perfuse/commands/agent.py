@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"{options.config}: good")
         return ExitCode.OK
 
-    from edge_agent.memory import use_one_arena
+    from edge_agent.memory import give_memory_back, use_one_arena
 
     use_one_arena()
     from edge_agent.agent import Agent
@@ -79,6 +79,7 @@ def run(options: argparse.Namespace) -> int:
     from perfuse.service import run_until_signal
 
     async def serve(stop: asyncio.Event) -> None:
+        give_memory_back()  # what the imports alone needed
         await Agent(
             settings, artifact, open_sources(settings.sensor, open_adapter=open_adapter)
         ).run(stop)
