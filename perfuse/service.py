@@ -1,10 +1,13 @@
-"""Running a service until a signal: one loop, one stop event."""
+"""Running a service until a signal, and work until its end or a signal."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def run_until_signal(service: Callable[[asyncio.Event], Awaitable[None]]) -> None:
@@ -18,3 +21,21 @@ def run_until_signal(service: Callable[[asyncio.Event], Awaitable[None]]) -> Non
         await service(stop)
 
     asyncio.run(main())
+
+
+def run_unless_terminated(work: Coroutine[Any, Any, T]) -> T:
+    """Run a piece of work to its end; SIGTERM tidies up as Ctrl-C does.
+
+    Raises:
+        KeyboardInterrupt: either of them came; the work has been cancelled and is over.
+    """
+
+    async def main() -> T:
+        task = asyncio.ensure_future(work)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await task
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None

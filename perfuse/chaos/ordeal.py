@@ -68,8 +68,8 @@ class Ordeal:
 
     async def run(self, cells: list[Cell]) -> list[Outcome]:
         """Put the stage through the cells; returns what each cost."""
-        await self._stage.open()
         try:
+            await self._stage.open()
             await self._until_round(2, time.monotonic() + _LIMIT_S)
             struck = [await self._endure(cell) for cell in cells]
             return await self._with_losses(struck)

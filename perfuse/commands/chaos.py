@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import tempfile
 from pathlib import Path
@@ -62,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
     from perfuse.chaos.ordeal import Ordeal
     from perfuse.chaos.plan import impossible, schedule
     from perfuse.chaos.report import as_json, totals
+    from perfuse.service import run_unless_terminated
 
     left_out = {fault: why for fault, why in impossible().items() if fault in _wanted(options)}
     for fault, why in left_out.items():
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
         directory = options.out or Path(temporary)
         directory.mkdir(parents=True, exist_ok=True)
         ordeal = Ordeal(directory, _say, options.broker)
-        outcomes = asyncio.run(ordeal.run(cells))
+        outcomes = run_unless_terminated(ordeal.run(cells))
     sums = totals(outcomes)
     print(f"\n{table(outcomes)}\n")
     for outcome in outcomes:
