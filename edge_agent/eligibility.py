@@ -33,6 +33,11 @@ class Reason(StrEnum):
 # These keep updates and models off the link; all others keep the gateway from training.
 OF_THE_LINK = frozenset({Reason.LINK, Reason.BUDGET, Reason.CONSENT})
 OF_TRAINING = frozenset(Reason) - {Reason.LINK, Reason.BUDGET}
+# These only keep it from working on: what was learnt before is good, and is handed in. Where the
+# wearer or the readings are the reason, nothing is.
+OF_THE_MACHINE = frozenset(
+    {Reason.POWER, Reason.BATTERY, Reason.HOT, Reason.BUSY, Reason.QUIET_HOURS}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from edge_agent.clock import ClockOffset
 from edge_agent.daily_budget import DailyBudget, message_bytes
 from edge_agent.download import Download
 from edge_agent.effects import Effect, Identity, Install, Note
-from edge_agent.eligibility import OF_THE_LINK, OF_TRAINING, Obstacle
+from edge_agent.eligibility import OF_THE_LINK, OF_THE_MACHINE, OF_TRAINING, Obstacle
 from edge_agent.journal import Journal
 from edge_agent.model_route import ModelRoute
 from edge_agent.outbox import Outbox
@@ -227,7 +227,8 @@ class Participant:
                 self._effects.append(Note(f"takes no part: {obstacle.reason}: {obstacle.detail}"))
         if before and not found:
             self._effects.append(Note("takes part again"))
-        self._effects += self._work.hold(any(o.reason in OF_TRAINING for o in found))
+        holding = {o.reason for o in found} & OF_TRAINING
+        self._effects += self._work.hold(bool(holding), barred=not holding <= OF_THE_MACHINE)
         if could_exchange and not self._exchanging:
             self._outbox.rest()
         elif self._exchanging and not could_exchange:

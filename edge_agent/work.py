@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-from zlib import crc32
-
-import numpy as np
-from numpy.typing import NDArray
 
 from broker.protocol.compression import codec
 from broker.protocol.errors import LocalProtocolError
-from broker.protocol.messages import (
-    Mode,
-    Plan,
-    PlanKind,
-    UpdateId,
-    UpdateOffer,
-)
-from broker.protocol.statistics import STATISTICS_CODEC, encode_sums
-from broker.protocol.transfer import refer
-from edge_agent.control_variate import ControlVariate, control_variate, reach_of
-from edge_agent.effects import FinishWork, Identity, Model, Note, PauseWork, StartWork, StopWork
+from broker.protocol.messages import Plan, PlanKind
+from broker.protocol.statistics import STATISTICS_CODEC
+from edge_agent.answers import Answers
+from edge_agent.effects import FinishWork, Identity, Note, PauseWork, StartWork, StopWork
 from edge_agent.errors import StorageError
 from edge_agent.journal import Journal
 from edge_agent.shelf import ModelShelf
@@ -42,10 +31,12 @@ class PlanWork:
         self._identity = identity
         self._journal = journal
         self._shelf = shelf
+        self._answers = Answers(identity, journal, shelf)
         self._plan: Plan | None = self._stored_plan()
         self._next: Plan | None = None
         self._working: str | None = None
-        self._held = False
+        self._begun = None if self._plan is None else self._plan.plan  # there may be a checkpoint
+        self._held = self._barred = False
         self._ends_at = math.inf if self._plan is None else self._plan.deadline_unix_s
         self._finish_at = math.inf
         self._again_at = -math.inf
@@ -85,7 +76,7 @@ class PlanWork:
         """The plan that is worked on came again with another deadline."""
         self._take_up(plan)
         if self._finish_at < math.inf:
-            self._finish_at = now + _SHARE_FOR_WORK * max(plan.deadline_unix_s - now, 0.0)
+            self._finish_at = self._margin(now)
 
     def clock_set(self, by_s: float) -> None:
         """Time has jumped: what is left of the plan stays, until it comes again and says."""
@@ -93,25 +84,44 @@ class PlanWork:
         self._finish_at += by_s
         self._again_at += by_s
 
-    def tick(self, now: float) -> list[StopWork | FinishWork | Note]:
+    def tick(self, now: float) -> list[StartWork | StopWork | FinishWork | Note]:
         """Let time pass: a plan ends at its deadline, unless its update counts after it too.
 
-        Where it does not, what was learnt is handed in shortly before.
+        Where it does not, what was learnt is handed in shortly before; so is that of work that
+        rests then, unless nothing may be handed in.
         """
         plan = self._plan
         if plan is None or (self._working == plan.plan and plan.staleness_cap):
             return []
         if now > self._ends_at:
             return [*self._drop("its deadline has passed")]
-        if self._working != plan.plan or now < self._finish_at or plan.kind is not PlanKind.TRAIN:
+        if plan.kind is not PlanKind.TRAIN or now < self._finish_at:
             return []
-        self._finish_at = math.inf
-        return [FinishWork(plan.plan)]
+        if self._working == plan.plan:
+            self._finish_at = math.inf
+            return [FinishWork(plan.plan)]
+        return self._hand_in_rest(plan, now)
 
-    def hold(self, held: bool) -> list[PauseWork]:
-        """Rest while something stands in the way of training; the plan stays."""
-        self._held = held
-        if not held or self._working is None:
+    def _hand_in_rest(
+        self, plan: Plan, now: float
+    ) -> list[StartWork | StopWork | FinishWork | Note]:
+        """Take up resting work for no further step."""
+        if not self._held or self._barred or self._begun != plan.plan:
+            return []
+        begun = self._begin(plan, now)
+        self._finish_at = math.inf
+        return [*begun, FinishWork(plan.plan)] if begun else []
+
+    def hold(self, held: bool, *, barred: bool = False) -> list[PauseWork]:
+        """Rest while something stands in the way of training; the plan stays.
+
+        Args:
+            held: whether something does.
+            barred: whether it is such that not even what was learnt before may be handed in.
+        """
+        self._held, self._barred = held, barred
+        finishing = self._working is not None and self._finish_at == math.inf
+        if not held or self._working is None or (finishing and not barred):
             return []
         plan, self._working = self._working, None
         return [PauseWork(plan)]
@@ -122,18 +132,26 @@ class PlanWork:
         After a restart the plan may be there before the examples are counted.
         """
         plan = self._plan
-        if plan is None or self._held or self._working is not None or examples < plan.min_examples:
+        if plan is None or self._working is not None or now < self._again_at:
             return []
-        if now < self._again_at:
+        if self._held:
+            if self._begun == plan.plan and self._finish_at == math.inf:  # of the life before
+                self._finish_at = self._margin(now)
             return []
+        return self._begin(plan, now) if examples >= plan.min_examples else []
+
+    def _begin(self, plan: Plan, now: float) -> list[StartWork]:
         model = None if plan.model is None else self._shelf.held(plan.model)
         if plan.kind is PlanKind.TRAIN and model is None:
             return []
-        self._working = plan.plan
-        left_s = max(self._ends_at - now, 0.0)
-        self._finish_at = now + _SHARE_FOR_WORK * left_s
-        correction = self._correction(plan, model)
-        return [StartWork(plan, model, self._seed(plan), correction, self._mode(plan))]
+        self._working = self._begun = plan.plan
+        self._finish_at = self._margin(now)
+        answers = self._answers
+        correction = answers.correction(plan, model)
+        return [StartWork(plan, model, answers.seed(plan), correction, answers.mode(plan))]
+
+    def _margin(self, now: float) -> float:
+        return now + _SHARE_FOR_WORK * max(self._ends_at - now, 0.0)
 
     def worked(self, plan: Plan, result: Trained | Summed) -> list[Note] | None:
         """Write an update of the work; ``None`` when another plan has overtaken it.
@@ -141,10 +159,10 @@ class PlanWork:
         Raises:
             StorageError: the journal cannot be written; the work is not answered.
         """
-        # Work that ended while it was being paused counts too.
-        if self._plan is None or self._plan.plan != plan.plan:
+        # Work that ended while it was being paused counts too, unless nothing may be handed in.
+        if self._plan is None or self._plan.plan != plan.plan or self._barred:
             return None
-        notes = self._journal_update(plan, result)
+        notes = self._answers.write(plan, result, self.link)
         self._working = None
         self._take_up(self._promoted(plan))
         return notes
@@ -162,6 +180,8 @@ class PlanWork:
         if self._working != plan.plan:
             return []
         self._working, self._again_at = None, again_at
+        if self._finish_at == math.inf:  # it was to be handed in
+            self._finish_at = again_at
         return [Note(f"plan {plan.plan} is taken up again: {reason}", logging.WARNING)]
 
     def give_up_base(self, digest: bytes) -> None:
@@ -215,80 +235,6 @@ class PlanWork:
             return []
         self._working = None
         return [StopWork(plan.plan), Note(f"plan {plan.plan} given up: {why}")]
-
-    def _correction(self, plan: Plan, model: Model | None) -> NDArray[np.float32] | None:
-        if model is None or not self._corrects(plan):
-            return None
-        variate = self._journal.control_variate()
-        return None if variate is None else variate.correction(model.version, model.parameters)
-
-    def _variate(self, plan: Plan, result: Trained) -> ControlVariate | None:
-        model = None if plan.model is None else self._shelf.held(plan.model)
-        reach = reach_of(plan.training, result.steps)
-        if model is None or not self._corrects(plan) or reach <= 0:
-            return None
-        correction = self._correction(plan, model)
-        return control_variate(plan.version, model.parameters, result.delta, correction, reach)
-
-    def _journal_update(self, plan: Plan, result: Trained | Summed) -> list[Note]:
-        loss, variate, left = 0.0, None, None
-        notes: list[Note] = []
-        if isinstance(result, Trained):
-            shared = self._identity.shared(plan.seed, self._mode(plan))
-            residual, notes = self._residual(plan, shared.layout.parameters)
-            compressed = codec(self._codec(plan)).compress(
-                self._sent(plan, result.delta),
-                shared,
-                np.random.default_rng((*self._seed(plan), 1)),
-                residual,
-            )
-            payload, left = compressed.payload, compressed.left
-            # Of what was trained: neither the residual nor what the codec loses has steered it.
-            loss, variate = result.loss, self._variate(plan, result)
-        else:
-            payload = encode_sums(result.sums)
-        sequence = self._journal.next_counter("sequence")
-        offer = UpdateOffer(
-            UpdateId(plan.plan, plan.version, self._identity.gateway, sequence),
-            self._codec(plan),
-            result.num_examples,
-            loss,
-            refer(payload, self._identity.chunk_bytes),
-            self._mode(plan) if isinstance(result, Trained) else Mode.FULL,
-            result.share if isinstance(result, Trained) else 1.0,
-        )
-        self._journal.add_update(offer, payload, variate, left)
-        return notes
-
-    def _residual(self, plan: Plan, size: int) -> tuple[NDArray[np.float32] | None, list[Note]]:
-        """Return what earlier updates left out, float32[size]; what is of no use is forgotten."""
-        if codec(self._codec(plan)).chain.residual:
-            residual = self._journal.residual(size)
-            if residual is not None:
-                return residual, []
-        if self._journal.discard_residual():
-            return None, [Note(f"the residual is discarded: plan {plan.plan} cannot use it")]
-        return None, []
-
-    def _codec(self, plan: Plan) -> str:
-        return plan.codec_of(self.link)
-
-    def _mode(self, plan: Plan) -> Mode:
-        """What to train; all where the artifact has no such mode, for it would be the same."""
-        mode = plan.training.mode_of(self._identity.tier)
-        return mode if mode in self._identity.touched else Mode.FULL
-
-    def _sent(self, plan: Plan, delta: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The coordinates of float32[P] that were touched."""
-        mode = self._mode(plan)
-        return delta if mode is Mode.FULL else self._identity.touched[mode].take(delta)
-
-    def _corrects(self, plan: Plan) -> bool:
-        """A control variate is of the whole gradient, which only training all layers knows."""
-        return plan.training.scaffold and self._mode(plan) is Mode.FULL
-
-    def _seed(self, plan: Plan) -> tuple[int, int]:
-        return plan.seed, crc32(self._identity.gateway.encode())
 
 
 def _codec_refusal(plan: Plan) -> str:

@@ -16,10 +16,12 @@ import numpy as np
 import pytest
 
 import edge_agent.agent
+import edge_agent.work
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.service import AggregatorService
 from broker.aggregator.settings import AggregatorSettings, RoundSettings, TrainingSettings
 from broker.deploy.embedded import EmbeddedBroker
+from broker.link import steady_unix_s
 from broker.protocol.cohort import Cohort
 from broker.protocol.messages import Plan, PlanKind, TrainingPlan
 from broker.protocol.model_blob import pack_model, unpack_model
@@ -27,11 +29,13 @@ from broker.protocol.transfer import refer
 from broker.settings import BrokerSettings
 from edge_agent.agent import Agent
 from edge_agent.alerts import AlertLog
+from edge_agent.eligibility import EligibilitySettings
 from edge_agent.errors import StorageError
 from edge_agent.examples import ExampleStore
 from edge_agent.journal import Journal
 from edge_agent.labels import Annotation
 from edge_agent.link_settings import LinkSettings
+from edge_agent.machine import Machine
 from edge_agent.settings import AgentSettings, AlertSettings
 from firmware_bridge.recording import RecordedSession, Segment
 from firmware_bridge.replay import ReplaySource
@@ -41,6 +45,7 @@ from models.normalisation import Normalisation
 
 LIMIT_S = 60.0
 STEP_NS = 20_000_000
+NOWHERE = "mqtt://127.0.0.1:1"
 
 
 @pytest.fixture
@@ -79,6 +84,8 @@ def agent(
     alert: AlertSettings | None = None,
     off_body: bool = False,
     link: LinkSettings | None = None,
+    eligibility: EligibilitySettings | None = None,
+    machine: Machine | None = None,
 ) -> Agent:
     settings = AgentSettings(
         "ward",
@@ -88,9 +95,10 @@ def agent(
         broker=BrokerSettings(broker),
         alert=alert or AlertSettings(),
         link=link or LinkSettings(),
+        eligibility=eligibility or EligibilitySettings(),
     )
     recorded = session(artifact, seed, label, off_body)
-    return Agent(settings, artifact, (ReplaySource("watch", recorded, math.inf),))
+    return Agent(settings, artifact, (ReplaySource("watch", recorded, math.inf),), machine)
 
 
 async def federate(
@@ -348,10 +356,8 @@ def test_a_gateway_whose_bytes_are_spent_takes_no_part_until_midnight(
         assert journal.day_spent()[1] > 100
 
 
-def test_a_gateway_without_a_link_works_on_the_plan_of_its_last_life(
-    artifact: Artifact, tmp_path: Path
-) -> None:
-    nowhere = "mqtt://127.0.0.1:1"
+def planned(artifact: Artifact, state: Path, *, epochs: int, seconds: float) -> None:
+    """Write the journal of a gateway that was asked for work by the plan ``ward.2``."""
     digest = bytes.fromhex(artifact.spec.digest)
     blob = pack_model(
         0, digest, Normalisation((5.0,) * 6, (1.5,) * 6), artifact.initial_parameters()
@@ -363,18 +369,24 @@ def test_a_gateway_without_a_link_works_on_the_plan_of_its_last_life(
         artifact=digest,
         version=0,
         model=refer(blob, 4096),
-        cohort=Cohort.of(("g1",)),
+        cohort=Cohort.of((state.name,)),
         codec="none",
-        training=TrainingPlan(1, 0.01, 0.9, 0.0),
+        training=TrainingPlan(epochs, 0.01, 0.9, 0.0),
         min_examples=10,
-        deadline_unix_s=time.time() + 86_400,
+        deadline_unix_s=time.time() + seconds,
         seed=7,
     )
-    (tmp_path / "g1").mkdir()
-    with closing(Journal(tmp_path / "g1" / "journal.sqlite", "ward/g1", digest)) as journal:
+    state.mkdir()
+    with closing(Journal(state / "journal.sqlite", f"ward/{state.name}", digest)) as journal:
         journal.keep_model(0, refer(blob, 4096).digest, blob)
         journal.keep_plan(asked)
-    found = agent(artifact, nowhere, tmp_path / "g1")
+
+
+def test_a_gateway_without_a_link_works_on_the_plan_of_its_last_life(
+    artifact: Artifact, tmp_path: Path
+) -> None:
+    planned(artifact, tmp_path / "g1", epochs=1, seconds=86_400)
+    found = agent(artifact, NOWHERE, tmp_path / "g1")
 
     async def scenario() -> None:
         stop = asyncio.Event()
@@ -386,3 +398,62 @@ def test_a_gateway_without_a_link_works_on_the_plan_of_its_last_life(
             await running
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("consent", [True, False])
+def test_what_was_learnt_before_the_battery_was_low_is_handed_in_if_the_wearer_agrees(
+    artifact: Artifact,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    consent: bool,
+) -> None:
+    """Real training that rests at the end of its plan's time."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(edge_agent.agent, "_TICK_S", 0.05)
+    monkeypatch.setattr(edge_agent.agent, "_TICKS_PER_LOOK", 1)
+    battery, agreed = tmp_path / "root" / "sys/class/power_supply/BAT0", tmp_path / "agreed"
+    battery.mkdir(parents=True)
+    for name, text in (("type", "Battery"), ("status", "Discharging"), ("capacity", "90")):
+        (battery / name).write_text(text)
+    agreed.touch()
+    # Early in the plan's time, so that a slow machine has hours left to hand in.
+    monkeypatch.setattr(edge_agent.work, "_SHARE_FOR_WORK", 2.0 / 86_400)
+    planned(artifact, tmp_path / "g1", epochs=1000, seconds=86_400)
+    found = agent(
+        artifact,
+        NOWHERE,
+        tmp_path / "g1",
+        eligibility=EligibilitySettings(consent_file=str(agreed)),
+        machine=Machine(tmp_path / "root"),
+    )
+
+    async def scenario() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(found.run(stop))
+        async with asyncio.timeout(LIMIT_S):
+            while "working on plan ward.2" not in caplog.text:
+                await asyncio.sleep(0.01)
+            (battery / "capacity").write_text("5")
+            if not consent:
+                agreed.unlink()
+            if consent:
+                while found._journal.pending() is None:
+                    await asyncio.sleep(0.01)
+            else:  # a few looks and ticks after the time for it has come
+                await asyncio.sleep(2.5)
+                assert not found._participant._work.working
+                assert found._participant._work._finish_at < steady_unix_s()
+            stop.set()
+            await running
+
+    asyncio.run(scenario())
+    digest = bytes.fromhex(artifact.spec.digest)
+    with closing(Journal(tmp_path / "g1" / "journal.sqlite", "ward/g1", digest)) as journal:
+        pending = journal.pending()
+    assert "takes no part: battery" in caplog.text
+    assert (pending is not None) == consent
+    if pending is not None:
+        offer, payload = pending
+        assert 0 < offer.share < 1
+        assert np.frombuffer(payload, "<f4").any()

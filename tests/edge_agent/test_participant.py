@@ -799,11 +799,88 @@ def test_no_work_begins_while_something_is_in_the_way(gateway: Participant) -> N
     assert len(of(gateway.judged((), NOW), StartWork)) == 1
 
 
-def test_a_plan_whose_deadline_passes_while_it_rests_is_over(gateway: Participant) -> None:
+@pytest.mark.parametrize("staleness_cap", [0, 2])
+def test_what_was_learnt_before_a_pause_is_handed_in_before_the_deadline(
+    gateway: Participant, staleness_cap: int
+) -> None:
+    working(gateway, plan(staleness_cap=staleness_cap))
+    gateway.judged((BATTERY,), NOW)
+    assert of(gateway.tick(NOW + 539), StartWork) == []
+    effects = gateway.tick(NOW + 540)
+    (again,) = of(effects, StartWork)
+    assert [e for e in effects if isinstance(e, StartWork | FinishWork)] == [
+        again,
+        FinishWork("ward.1"),
+    ]
+    # That it is looked at again meanwhile does not stop it, nor does it begin twice.
+    assert of(gateway.judged((BATTERY,), NOW + 541), PauseWork) == []
+    assert of(gateway.tick(NOW + 541), StartWork) == []
+    partial = Trained(DELTA, 50, 0.5, 4, share=0.25)
+    (offer,) = offers(gateway.worked(again.plan, partial, NOW + 542))
+    assert offer.share == 0.25
+    assert of(gateway.tick(NOW + 543) + gateway.judged((), NOW + 601), StartWork) == []
+
+
+@pytest.mark.parametrize("reason", [Reason.CONSENT, Reason.QUALITY, Reason.OLD_EXAMPLES])
+def test_nothing_is_handed_in_where_the_wearer_or_the_readings_forbid_it(
+    gateway: Participant, reason: Reason
+) -> None:
+    work = working(gateway, plan())
+    gateway.judged((BATTERY, Obstacle(reason, "")), NOW)
+    for now in range(530, 602):
+        assert of(gateway.tick(NOW + now), StartWork) == []
+    assert of(gateway.judged((), NOW + 602), StartWork) == []
+    assert offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW + 603)) == []
+
+
+def test_consent_that_is_withdrawn_while_work_is_handed_in_stops_it(gateway: Participant) -> None:
     working(gateway, plan())
     gateway.judged((BATTERY,), NOW)
-    gateway.tick(NOW + 601)
-    assert of(gateway.judged((), NOW + 602), StartWork) == []
+    (again,) = of(gateway.tick(NOW + 540), StartWork)
+    effects = gateway.judged((BATTERY, Obstacle(Reason.CONSENT, "")), NOW + 541)
+    assert of(effects, PauseWork) == [PauseWork("ward.1")]
+    partial = Trained(DELTA, 50, 0.5, 4, share=0.25)
+    assert offers(gateway.worked(again.plan, partial, NOW + 541)) == []
+    assert gateway._journal.pending() is None
+    assert offers(gateway.judged((), NOW + 542)) == []
+
+
+def test_work_that_ended_while_consent_was_withdrawn_does_not_count(gateway: Participant) -> None:
+    work = working(gateway, plan())
+    gateway.judged((Obstacle(Reason.CONSENT, ""),), NOW)
+    assert offers(gateway.worked(work.plan, Trained(DELTA, 50, 0.5, 4), NOW)) == []
+    assert gateway._journal.pending() is None
+
+
+def test_partial_work_waits_for_a_link_that_may_be_used(gateway: Participant) -> None:
+    working(gateway, plan())
+    gateway.judged((BATTERY, BUDGET), NOW)
+    (again,) = of(gateway.tick(NOW + 540), StartWork)
+    partial = Trained(DELTA, 50, 0.5, 4, share=0.25)
+    assert offers(gateway.worked(again.plan, partial, NOW + 541)) == []
+    assert len(offers(gateway.judged((BATTERY,), NOW + 545))) == 1
+
+
+def test_work_that_never_began_is_not_handed_in(gateway: Participant) -> None:
+    gateway.judged((BATTERY,), NOW)
+    hear(gateway, plan())
+    give(gateway, 0)
+    for now in (540, 570, 601):
+        assert of(gateway.tick(NOW + now), StartWork) == []
+
+
+def test_work_of_the_life_before_is_handed_in_too(opened: Open) -> None:
+    first = up(opened())
+    working(first, plan())
+    second = opened()
+    second.judged((BATTERY,), NOW)
+    second.examples(50, NOW)
+    assert of(second.tick(NOW + 539), StartWork) == []
+    effects = second.tick(NOW + 540)
+    assert len(of(effects, StartWork)) == len(of(effects, FinishWork)) == 1
+    # Where there was no step, there is nothing to hand in.
+    second.declined(plan(), "the time was over before the first step", NOW + 541)
+    assert of(second.tick(NOW + 542), StartWork) == []
 
 
 def test_an_upload_rests_without_budget_and_goes_on_with_what_is_missing(
