@@ -71,7 +71,7 @@ class Reception:
             return self._reply(Receipt(offer.update, ReceiptStatus.DUPLICATE))
         plan = self._plan_of(offer)
         if plan is None:
-            return self._reject(offer, RejectReason.UNKNOWN_PLAN, "no such plan was published")
+            return self._unknown(offer)
         if found := admission.refusal(plan, offer, self._limits):
             return self._reject(offer, found.reason, found.detail)
         return self._timely(offer, plan, open_round, now, window_s)
@@ -145,6 +145,14 @@ class Reception:
         if not offer.inline and not self._intake.has_room(offer, now):
             return self.retry(offer, RetryReason.FULL, window_s)
         return self._advance(offer, plan, open_round, now)
+
+    def _unknown(self, offer: UpdateOffer) -> list[Effect]:
+        """Answer an offer whose plan is not there: it is long over, or there never was one."""
+        base, _ = admission.family(offer.update.plan)
+        if self._log.was_published(base) and self._log.plan(base) is None:
+            late = "its plan was let go of, with all that can answer it"
+            return self._reply(Receipt(offer.update, ReceiptStatus.STALE, detail=late))
+        return self._reject(offer, RejectReason.UNKNOWN_PLAN, "no such plan was published")
 
     def _plan_of(self, offer: UpdateOffer) -> Plan | None:
         """Return the plan that an update answers, when it was published or handed on."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from broker.aggregator.errors import StateError
+from broker.aggregator.kept_plans import forget_plans, is_plan, read_plan
 from broker.aggregator.kept_uploads import (
     KeptUpload,
     begin_upload,
@@ -96,6 +97,7 @@ class RoundLog:
                 "UPDATE folded SET round = ? WHERE round < ? AND payload IS NOT NULL",
                 (round_.number, round_.number),
             )
+            forget_plans(self._db, round_)
 
     def replan(self, round_: Round) -> None:
         """Write the plan of an open round anew."""
@@ -112,12 +114,16 @@ class RoundLog:
         ).fetchone()
         if row is None:
             return None
-        return Round(row[0], wire.decode(row[1], Plan), row[2], RoundState(row[3]), row[4])
+        plan = wire.decode_stored(row[1], Plan)
+        return Round(row[0], plan, row[2], RoundState(row[3]), row[4])
 
     def plan(self, plan: str) -> Plan | None:
-        """Return a plan that was published, by its id."""
-        row = self._db.execute("SELECT plan FROM round WHERE plan_id = ?", (plan,)).fetchone()
-        return None if row is None else wire.decode(row[0], Plan)
+        """Return a plan that was published, by its id, unless it is long over."""
+        return read_plan(self._db, plan)
+
+    def was_published(self, plan: str) -> bool:
+        """Whether there ever was a plan with this id."""
+        return is_plan(self._db, plan)
 
     def abandoned_in_a_row(self) -> int:
         """Return how many rounds were abandoned since the last one that was not."""
@@ -167,7 +173,7 @@ class RoundLog:
             "ORDER BY gateway, plan_id",
             (number,),
         ):
-            yield wire.decode(offer, UpdateOffer), payload, discount
+            yield wire.decode_stored(offer, UpdateOffer), payload, discount
 
     def commit(
         self,

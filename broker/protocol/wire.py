@@ -87,12 +87,19 @@ def decode_stored(payload: bytes, expected: type[M]) -> M:
         RemoteProtocolError: anything else is not as the schema says.
     """
     body = _load(_kind_of(expected), payload, _LIMITS[expected])
-    known = {
-        f.name: _plain(f.default)
-        for f in fields(typing.cast(Any, expected))
-        if f.default is not MISSING
+    return decode(cbor2.dumps(_filled(body, expected), canonical=True), expected)
+
+
+def _filled(body: Mapping[str, Any], cls: Any) -> dict[str, Any]:
+    """Return a map with the defaults of what it lacks, in the maps directly within it too."""
+    hints = typing.get_type_hints(cls)
+    known = {f.name: _plain(f.default) for f in fields(cls) if f.default is not MISSING}
+    within = {
+        name: _filled(value, hints[name])
+        for name, value in body.items()
+        if isinstance(value, Mapping) and is_dataclass(hints.get(name))
     }
-    return decode(cbor2.dumps(known | body, canonical=True), expected)
+    return known | dict(body) | within
 
 
 def decode_any(payload: bytes, expected: tuple[type, ...]) -> object:

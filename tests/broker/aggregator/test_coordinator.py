@@ -1101,3 +1101,17 @@ def test_an_update_in_its_offer_counts_once_and_survives_a_crash(opened: Open) -
     assert replies(say(core, offer)) == [Receipt(offer.update, ReceiptStatus.DUPLICATE)]
     core = opened(chain, name="sparse")
     assert replies(say(core, offer)) == [Receipt(offer.update, ReceiptStatus.DUPLICATE)]
+
+
+def test_an_update_for_a_plan_that_was_let_go_of_is_stale(opened: Open, tmp_path: Path) -> None:
+    core = opened()
+    plan = opened_round(core)
+    with closing(sqlite3.connect(tmp_path / "log")) as db, db:
+        db.execute("UPDATE round SET plan = NULL")
+    (receipt,) = replies(say(core, answer("g1", plan)[0]))
+    assert isinstance(receipt, Receipt)
+    assert receipt.status is ReceiptStatus.STALE
+    offer, _ = answer("g1", replace(plan, plan="ward.never"))
+    (receipt,) = replies(say(core, offer))
+    assert isinstance(receipt, Receipt)
+    assert receipt.rejected is RejectReason.UNKNOWN_PLAN

@@ -11,16 +11,18 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from broker.aggregator import kept_plans
 from broker.aggregator.errors import RoundError, StateError
+from broker.aggregator.kept_plans import KEPT_PLANS
 from broker.aggregator.kept_uploads import KeptUpload
 from broker.aggregator.next_model import NextModel
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.rounds import Round, RoundState
-from broker.durable import open_durable
 from broker.protocol.cohort import Cohort
 from broker.protocol.messages import (
     BlobReference,
@@ -189,14 +191,6 @@ def test_anothers_state_is_refused(
     assert caught.value.path == str(path)
 
 
-def test_another_format_is_refused(log: RoundLog, path: Path) -> None:
-    log.close()
-    with closing(open_durable(path, "")) as db:
-        db.execute("UPDATE meta SET value = 1 WHERE key = 'format'")
-    with pytest.raises(StateError, match="another format"):
-        RoundLog(path, "ward", ARTIFACT)
-
-
 def test_what_is_no_database_is_refused(path: Path) -> None:
     path.write_bytes(b"not a database, whatever its name says" * 40)
     with pytest.raises(StateError, match="not a database"):
@@ -251,3 +245,36 @@ def test_a_commit_that_fails_leaves_version_step_and_carry_as_they_were(log: Rou
     last = log.last_round()
     assert last is not None
     assert last.state is RoundState.OPEN
+
+
+def committed(log: RoundLog, number: int, **changes: Any) -> None:
+    plan = replace(PLAN, plan=f"ward.{number}", **changes)
+    round_ = Round(number, plan, 2, RoundState.OPEN)
+    log.begin(round_)
+    log.commit(round_, 2, number, NextModel(b"blob", None, None), oldest=0)
+
+
+@pytest.mark.parametrize(("cap", "kept"), [(0, KEPT_PLANS), (150, 151)])
+def test_plans_that_no_update_can_answer_are_let_go_of(log: RoundLog, cap: int, kept: int) -> None:
+    rounds = kept + 30
+    for number in range(1, rounds + 1):
+        committed(log, number, staleness_cap=cap)
+    there = [n for n in range(1, rounds + 1) if log.plan(f"ward.{n}") is not None]
+    # Those of the last versions, when the newest round began.
+    assert there == list(range(rounds - kept, rounds + 1))
+    assert log.was_published("ward.1")
+    assert not log.was_published("ward.x")
+    (size,) = log._db.execute("SELECT COUNT(plan) FROM round").fetchone()
+    assert size == kept + 1
+
+
+def test_plans_of_rounds_that_all_fail_are_bounded_too(
+    log: RoundLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_plans, "MOST_PLANS", 20)
+    for number in range(1, 61):
+        round_ = Round(number, replace(PLAN, plan=f"ward.{number}"), 2, RoundState.OPEN)
+        log.begin(round_)
+        log.abandon(round_, "")
+    assert log._db.execute("SELECT COUNT(plan) FROM round").fetchone() == (20,)
+    assert log.abandoned_in_a_row() == 60
