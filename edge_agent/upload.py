@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
 
 from broker.protocol import sealed, wire
 from broker.protocol.effects import Publish
-from broker.protocol.messages import MAX_INLINE_BYTES, UpdateOffer, Want
+from broker.protocol.messages import UpdateOffer, Want
 from broker.protocol.signing import Signer
+from broker.protocol.small_update import small
 from broker.protocol.topics import Topics
 from broker.protocol.transfer import cut, indexes_of
 
@@ -39,9 +39,8 @@ class Upload:
         """Offer the update, at the start and whenever the link or the aggregator is back."""
         self._retry_at = now + self._wait_s
         topic = self._topics.offer(self.offer.update.gateway)
-        small = len(self._payload) <= MAX_INLINE_BYTES
-        offer = replace(self.offer, inline=self._payload) if small else self.offer
-        return [Publish(topic, sealed.seal(offer, topic, self._signer))]
+        message = small(self.offer, self._payload) or self.offer
+        return [Publish(topic, sealed.seal(message, topic, self._signer))]
 
     def postpone(self, now: float, seconds: float) -> None:
         """Send nothing before ``seconds`` have passed, and offer again then."""

@@ -36,7 +36,14 @@ from broker.aggregator.task import Task
 from broker.protocol import pace, sealed, wire
 from broker.protocol.effects import Publish, Subscribe, Unsubscribe
 from broker.protocol.errors import RemoteProtocolError
-from broker.protocol.messages import Chunk, GatewayPresence, PlanKind, RetryReason, UpdateOffer
+from broker.protocol.messages import (
+    Chunk,
+    GatewayPresence,
+    PlanKind,
+    RetryReason,
+    SmallUpdate,
+    UpdateOffer,
+)
 from broker.protocol.signing import Signer
 from broker.protocol.topics import GatewayTopic, Topics
 
@@ -179,14 +186,16 @@ class Coordinator:
         if key is None:
             # Its presence comes with the next heartbeat, and the offer again after that.
             raise RemoteProtocolError("update-offer", "signature", f"{gateway} has shown no key")
-        offer = sealed.unseal(payload, topic, UpdateOffer, key, self._signer)
+        kinds = (UpdateOffer, SmallUpdate)
+        said = sealed.unseal_any(payload, topic, kinds, key, self._signer)
+        offer, data = self._reception.spelled_out(gateway, said)
         _require_owner(gateway, offer.update.gateway)
         if self._replay is not None:
             answer = self._reception.retry(offer, RetryReason.RECOVERING, self._window_s)
         elif self._open is None and self.finished:
             answer = self._reception.stale(offer)
         else:
-            answer = self._reception.offered(offer, self._open, now, self._window_s)
+            answer = self._reception.offered(offer, self._open, now, self._window_s, data)
         self._effects += answer
 
     @property

@@ -53,7 +53,7 @@ class Intake:
             return False
         self._log.drop_upload(*gone)
         for other in gone:
-            self._forget(other)
+            self.forget(other)
         return True
 
     def offered(self, offer: UpdateOffer, now: float = 0.0) -> Want | None:
@@ -70,18 +70,6 @@ class Intake:
             return None
         bitmap = bitmap_of(missing, offer.payload.chunks)
         return Want(offer.update, offer.payload.digest, bitmap)
-
-    def whole(self, offer: UpdateOffer) -> bytes | None:
-        """Return the payload that an offer brings along; ``None`` when it comes as chunks.
-
-        Raises:
-            RemoteProtocolError: it is not the payload that the offer promises.
-        """
-        if not offer.inline:
-            return None
-        payload = join(offer.payload, [offer.inline])
-        self._forget(offer.update.gateway)
-        return payload
 
     def take(self, gateway: str, chunk: Chunk, now: float = 0.0) -> UpdateOffer | None:
         """Write a chunk of an offered upload; returns the offer once every chunk is there.
@@ -106,23 +94,24 @@ class Intake:
             RemoteProtocolError: they do not add up to the promised digest; they are forgotten.
         """
         gateway = offer.update.gateway
-        self._forget(gateway)
+        self.forget(gateway)
         try:
             return join(offer.payload, self._log.chunk_data(gateway, offer.payload.digest))
         except RemoteProtocolError:
             self._log.drop_upload(gateway)
             raise
 
+    def forget(self, gateway: str) -> None:
+        """Forget what a gateway has offered; its pieces stay in the log."""
+        self._offers.pop(gateway, None)
+        self._heard.pop(gateway, None)
+
     def expire(self, oldest: int) -> list[UpdateOffer]:
         """Forget what was offered of bases before version ``oldest``; returns it."""
         expired = [offer for offer in self._offers.values() if offer.update.version < oldest]
         for offer in expired:
-            self._forget(offer.update.gateway)
+            self.forget(offer.update.gateway)
         return expired
-
-    def _forget(self, gateway: str) -> None:
-        self._offers.pop(gateway, None)
-        self._heard.pop(gateway, None)
 
     def _active(self, now: float) -> set[str]:
         return {gateway for gateway, at in self._heard.items() if now - at < _ACTIVE_S}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from broker.aggregator import admission
 from broker.aggregator.events import UpdateAccepted, UpdateRefused
 from broker.aggregator.intake import Intake
@@ -24,9 +22,11 @@ from broker.protocol.messages import (
     ReceiptStatus,
     RejectReason,
     RetryReason,
+    SmallUpdate,
     UpdateOffer,
 )
 from broker.protocol.signing import Signer
+from broker.protocol.small_update import spelled_out
 from broker.protocol.topics import Topics
 
 Effect = Publish | UpdateAccepted | UpdateRefused
@@ -63,18 +63,33 @@ class Reception:
         self._limits = limits
         self._intake = Intake(log, rounds.upload_bytes)
 
+    def spelled_out(self, gateway: str, said: object) -> tuple[UpdateOffer, bytes | None]:
+        """Return the offer in a gateway's message, and the payload where that came along."""
+        if isinstance(said, SmallUpdate):
+            return spelled_out(said, gateway, self._plan_of(said.plan, gateway)), said.data
+        assert isinstance(said, UpdateOffer)
+        return said, None
+
     def offered(
-        self, offer: UpdateOffer, open_round: OpenRound | None, now: float, window_s: float
+        self,
+        offer: UpdateOffer,
+        open_round: OpenRound | None,
+        now: float,
+        window_s: float,
+        payload: bytes | None = None,
     ) -> list[Effect]:
-        """Answer an offer; ``window_s`` is what those are spread over that must come back."""
+        """Answer an offer, which ``payload`` may have come along with.
+
+        ``window_s`` is what those are spread over that must come back.
+        """
         if self._log.has_folded(offer.update):
             return self._reply(Receipt(offer.update, ReceiptStatus.DUPLICATE))
-        plan = self._plan_of(offer)
+        plan = self._plan_of(offer.update.plan, offer.update.gateway)
         if plan is None:
             return self._unknown(offer)
         if found := admission.refusal(plan, offer, self._limits):
             return self._reject(offer, found.reason, found.detail)
-        return self._timely(offer, plan, open_round, now, window_s)
+        return self._timely(offer, plan, open_round, now, window_s, payload)
 
     def stale(self, offer: UpdateOffer) -> list[Effect]:
         """Answer an offer when no round will open any more."""
@@ -100,13 +115,13 @@ class Reception:
         offer = self._intake.take(gateway, chunk, now)
         if offer is None or open_round is None or self._log.has_folded(offer.update):
             return []
-        plan = self._plan_of(offer)
+        plan = self._plan_of(offer.update.plan, gateway)
         cap = self._rounds.staleness_cap
         if plan is None:
             return []
         if late := admission.lateness(plan, open_round.round.plan, cap):
             return self._reply(Receipt(offer.update, ReceiptStatus.STALE, detail=late))
-        return self._advance(offer, plan, open_round, now)
+        return self._advance(offer, plan, open_round, now, None)
 
     def clock(self, presence: GatewayPresence, now: float) -> list[Effect]:
         """Tell a gateway whose clock is off what time it is."""
@@ -134,6 +149,7 @@ class Reception:
         open_round: OpenRound | None,
         now: float,
         window_s: float,
+        payload: bytes | None,
     ) -> list[Effect]:
         """Answer an offer that answers its plan, by whether there is a round for it now."""
         if open_round is None:
@@ -142,9 +158,9 @@ class Reception:
             return self._reply(Receipt(offer.update, ReceiptStatus.STALE, detail=late))
         if self._intake.busy(offer.update.gateway, self._rounds.max_uploads, now):
             return self.retry(offer, RetryReason.BUSY, window_s)
-        if not offer.inline and not self._intake.has_room(offer, now):
+        if payload is None and not self._intake.has_room(offer, now):
             return self.retry(offer, RetryReason.FULL, window_s)
-        return self._advance(offer, plan, open_round, now)
+        return self._advance(offer, plan, open_round, now, payload)
 
     def _unknown(self, offer: UpdateOffer) -> list[Effect]:
         """Answer an offer whose plan is not there: it is long over, or there never was one."""
@@ -154,27 +170,32 @@ class Reception:
             return self._reply(Receipt(offer.update, ReceiptStatus.STALE, detail=late))
         return self._reject(offer, RejectReason.UNKNOWN_PLAN, "no such plan was published")
 
-    def _plan_of(self, offer: UpdateOffer) -> Plan | None:
+    def _plan_of(self, name: str, gateway: str) -> Plan | None:
         """Return the plan that an update answers, when it was published or handed on."""
-        base, number = admission.family(offer.update.plan)
+        base, number = admission.family(name)
         if number > 1:
             before = admission.further(base, number - 1)
-            known = self._rounds.buffer and self._log.has_answered(before, offer.update.gateway)
-            if not known or offer.update.plan != admission.further(base, number):
+            known = self._rounds.buffer and self._log.has_answered(before, gateway)
+            if not known or name != admission.further(base, number):
                 return None
         return self._log.plan(base)
 
     def _advance(
-        self, offer: UpdateOffer, plan: Plan, open_round: OpenRound, now: float
+        self,
+        offer: UpdateOffer,
+        plan: Plan,
+        open_round: OpenRound,
+        now: float,
+        payload: bytes | None,
     ) -> list[Effect]:
         """Ask for what is missing of an upload, or fold it when nothing is."""
         try:
-            payload = self._intake.whole(offer)
             if payload is None:
                 if (want := self._intake.offered(offer, now)) is not None:
                     return [self._sealed(offer.update.gateway, want)]
                 payload = self._intake.assemble(offer)
-            offer = replace(offer, inline=b"")  # it is kept once, as the payload
+            else:
+                self._intake.forget(offer.update.gateway)
             update = open_round.decode(offer, payload, admission.seed_of(plan, offer.update.plan))
         except RemoteProtocolError as error:
             return self._reject(offer, RejectReason.MALFORMED, str(error)[:256])

@@ -3,7 +3,8 @@
 Aggregator to all gateways (retained): :class:`ModelAnnouncement`, :class:`Plan`,
 :class:`AggregatorPresence`. Aggregator to one gateway: :class:`Receipt`, :class:`Want`,
 :class:`IdentityConflict`.
-Gateway to aggregator: :class:`GatewayPresence` (retained, and the will), :class:`UpdateOffer`.
+Gateway to aggregator: :class:`GatewayPresence` (retained, and the will), :class:`UpdateOffer`,
+:class:`SmallUpdate`.
 Either way: :class:`Chunk`, a piece of a content-addressed blob. A model travels as such a blob
 (:class:`ModelBlob`), or as steps to it from one that is held (:class:`ModelDelta`), an update as
 the encoded delta.
@@ -26,7 +27,7 @@ MAX_CHUNK_BYTES = 128 * 1024 - 256
 MAX_BLOB_BYTES = 4 * MAX_PARAMETERS + 65_536
 MAX_TIERS = 16
 MAX_LINKS = 16
-# Of a payload that travels in its offer: with the envelope it fits an Ethernet frame.
+# Of a payload that travels with its offer in one message: all of it fits an Ethernet frame.
 MAX_INLINE_BYTES = 1024
 MAX_DELTAS = 16
 MAX_CHANNELS = 1024
@@ -374,7 +375,8 @@ class RoundAbandonment:
     retry_after_s: Seconds
 
 
-@message_type("update-offer")
+# It was b"" wherever an earlier version kept an offer: the payload is kept beside it.
+@message_type("update-offer", gone=("inline",))
 @dataclass(frozen=True, slots=True)
 class UpdateOffer:
     """The envelope of an update whose payload travels as chunks of ``payload``.
@@ -382,7 +384,6 @@ class UpdateOffer:
     Attributes:
         mode: what was trained; the payload holds only the coordinates that it touches.
         share: of the local steps that the plan asked for, those that were taken.
-        inline: the payload itself where it is small, so that the offer is all that is sent.
     """
 
     update: UpdateId
@@ -392,7 +393,38 @@ class UpdateOffer:
     payload: BlobReference
     mode: Mode = Mode.FULL
     share: Annotated[float, Bound(1e-6, 1)] = 1.0
-    inline: Annotated[bytes, Bound(0, MAX_INLINE_BYTES)] = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is not as usual: another mode than ``full``, or a share of the steps."""
+
+    mode: Mode
+    share: Annotated[float, Bound(1e-6, 1)]
+
+
+@message_type("small")
+@dataclass(frozen=True, slots=True)
+class SmallUpdate:
+    """An update whose payload is at most ``MAX_INLINE_BYTES``.
+
+    Attributes:
+        plan, base, seq: of its :class:`UpdateId`, with the topic's gateway.
+        codec: CRC-32 of the codec's text, which is one of the plan's.
+        n: number of examples.
+        loss: as a float16 where that can hold it; it is for people.
+        part: of an offer, mode and share where they are not ``full`` and 1.
+        data: the payload.
+    """
+
+    plan: Name
+    base: Counter
+    seq: Counter
+    codec: Annotated[int, Bound(0, 2**32 - 1)]
+    n: Annotated[int, Bound(1, 2**40)]
+    loss: Annotated[float, Bound(-1e30, 1e30)]
+    data: Annotated[bytes, Bound(1, MAX_INLINE_BYTES)]
+    part: Part | None = None
 
 
 @message_type("want")

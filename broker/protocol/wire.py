@@ -81,12 +81,15 @@ def decode(payload: bytes, expected: type[M]) -> M:
 def decode_stored(payload: bytes, expected: type[M]) -> M:
     """Decode a message that we wrote ourselves, perhaps with an earlier version.
 
-    Fields that have been added since have their defaults. On the wire nothing may lack.
+    Fields that have been added since have their defaults, those that are gone are passed over. On
+    the wire nothing may lack or be more.
 
     Raises:
         RemoteProtocolError: anything else is not as the schema says.
     """
     body = _load(_kind_of(expected), payload, _LIMITS[expected])
+    for name in _GONE[expected]:
+        body.pop(name, None)
     return decode(cbor2.dumps(_filled(body, expected), canonical=True), expected)
 
 
@@ -116,17 +119,21 @@ def decode_any(payload: bytes, expected: tuple[type, ...]) -> object:
     raise RemoteProtocolError("message", "t", f"expected one of {names}; found {found!r:.40}")
 
 
-def message_type(name: str, max_bytes: int = MAX_MESSAGE_BYTES) -> Callable[[type[M]], type[M]]:
+def message_type(
+    name: str, max_bytes: int = MAX_MESSAGE_BYTES, gone: tuple[str, ...] = ()
+) -> Callable[[type[M]], type[M]]:
     """Give a dataclass its name on the wire; its schema is checked here, once, at import.
 
     Args:
         name: the kind of message.
         max_bytes: larger for what never travels in one piece.
+        gone: fields that earlier versions wrote into their state, and that mean nothing now.
     """
 
     def name_it(cls: type[M]) -> type[M]:
         _KINDS[cls] = name
         _LIMITS[cls] = max_bytes
+        _GONE[cls] = gone
         _dataclass_check(typing.cast(Any, cls))
         return cls
 
@@ -135,6 +142,7 @@ def message_type(name: str, max_bytes: int = MAX_MESSAGE_BYTES) -> Callable[[typ
 
 _KINDS: dict[type, str] = {}
 _LIMITS: dict[type, int] = {}
+_GONE: dict[type, tuple[str, ...]] = {}
 
 
 def _kind_of(cls: type) -> str:

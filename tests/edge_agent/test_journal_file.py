@@ -18,9 +18,12 @@ from broker.protocol.messages import (
     Mode,
     Receipt,
     ReceiptStatus,
+    SmallUpdate,
+    UpdateId,
     UpdateOffer,
 )
 from broker.protocol.signing import Ed25519Signer
+from broker.protocol.small_update import spelled_out
 from broker.protocol.topics import Topics
 from edge_agent.effects import Effect, Identity
 from edge_agent.errors import ForeignStateError, StorageError
@@ -74,6 +77,14 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "journal.sqlite"
 
 
+def offered(message: bytes, signer: Ed25519Signer, payload: bytes) -> UpdateOffer:
+    """What a gateway's small update stands for; it brings the payload along."""
+    topic = Topics("ward").offer("g1")
+    found = sealed.unseal(message, topic, SmallUpdate, signer.public, signer)
+    assert found.data == payload
+    return spelled_out(found, "g1", None)
+
+
 def published(effects: list[Effect], topic: str) -> list[bytes]:
     return [e.payload for e in effects if isinstance(e, Publish) and e.topic == topic]
 
@@ -107,10 +118,8 @@ def test_updates_of_an_older_version_are_sent_and_unreadable_ones_given_up(
         effects += gateway.receive(topics.aggregator, seal, NOW)
         for sequence in (8, 11):
             found = published(effects, topics.offer("g1"))[0]
-            offer = sealed.unseal(found, topics.offer("g1"), UpdateOffer, signer.public, signer)
+            offer = offered(found, signer, payloads[sequence])
             assert (offer.update.sequence, offer.mode, offer.share) == (sequence, Mode.FULL, 1.0)
-            assert offer.payload.size == len(payloads[sequence])
-            assert offer.inline == payloads[sequence]
             receipt = Receipt(offer.update, ReceiptStatus.ACCEPTED)
             reply = topics.reply("g1")
             effects = gateway.receive(reply, sealed.seal(receipt, reply, aggregator), NOW)
@@ -135,6 +144,24 @@ def test_a_format_that_is_not_known_is_refused_and_left_alone(path: Path, number
             Journal(path, "ward/g1", ARTIFACT)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT value FROM meta WHERE key='format'").fetchone() == (number,)
+
+
+def test_a_small_update_of_the_version_before_is_not_lost(path: Path) -> None:
+    """Format 2 at first told of every offer whether its payload travelled in it."""
+    payload = b"few bytes"
+    body = cbor2.loads(old_offer(4, payload)) | {"mode": "full", "share": 1.0, "inline": b""}
+    write(path, 2, (4, "pending", cbor2.dumps(body, canonical=True), payload))
+    topics, aggregator = Topics("ward"), Ed25519Signer(b"a" * 32)
+    signer = Ed25519Signer(b"g" * 32)
+    with closing(Journal(path, "ward/g1", ARTIFACT)) as journal:
+        identity = Identity("ward", "g1", ARTIFACT, 3)
+        gateway = Participant(identity, journal, signer, b"s" * 8, aggregator.public)
+        presence = AggregatorPresence(1, aggregator.public, online=True)
+        effects = [*gateway.started(), *gateway.connected(NOW)]
+        seal = sealed.seal(presence, topics.aggregator, aggregator)
+        effects += gateway.receive(topics.aggregator, seal, NOW)
+        (found,) = published(effects, topics.offer("g1"))
+        assert offered(found, signer, payload).update == UpdateId("ward.4", 3, "g1", 4)
 
 
 def test_an_update_of_a_later_version_does_not_end_the_gateway(path: Path) -> None:

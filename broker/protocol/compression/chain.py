@@ -2,14 +2,15 @@
 
     none                       float32 as it is; stands alone
     clip=NORM                  scale the delta down to an L2 norm of at most NORM
-    residual                   add what earlier updates left out, keep what this one leaves out
+    residual[=SHARE]           add what earlier updates left out, keep what this one leaves out,
+                               or a share of it
     topk=SHARE | randk=SHARE   send a share of the values: the largest, or the round's random ones
     rotate                     Hadamard rotation in blocks; not after topk
     sign[=BLOCK] | ternary[=BLOCK] | q2[=BLOCK] | q4[=BLOCK] | q8[=BLOCK]
                                quantize, with a scale per block of at most BLOCK values (256)
     golomb                     Golomb-Rice code positions and levels; else they are packed as bits
 
-For example ``residual|topk=0.01|sign|golomb``. Without a quantizer values are float32.
+For example ``residual=0.5|topk=0.01|sign|golomb``. Without a quantizer values are float32.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class Chain:
     Attributes:
         clip: largest L2 norm, or ``None``.
         residual: whether there is error feedback (Karimireddy et al. 2019).
+        keep: share of what is left out that is kept; the rest is forgotten, for local epochs that
+            begin without it learn much of it again.
         top: share of the values with the largest magnitudes, or ``None`` for all.
         random: share of the values at the round's random indices, or ``None`` for all.
         rotate: whether blocks are rotated before they are quantized.
@@ -55,12 +58,13 @@ class Chain:
     grid: Grid = Grid.FLOAT32
     block: int = DEFAULT_BLOCK
     golomb: bool = False
+    keep: float = 1.0
 
     def __str__(self) -> str:
         """Write the canonical text: parsing it gives the same chain."""
         stages = [
             f"clip={_number(self.clip)}" if self.clip is not None else "",
-            "residual" if self.residual else "",
+            self._feedback(),
             f"topk={_number(self.top)}" if self.top is not None else "",
             f"randk={_number(self.random)}" if self.random is not None else "",
             "rotate" if self.rotate else "",
@@ -74,6 +78,11 @@ class Chain:
         """Whether the mean of what is read is the delta (with ``residual``: and the residual)."""
         shrunk = self.clip is not None or (self.random is not None and self.residual)
         return not (shrunk or self.top is not None or self.grid is Grid.SIGN)
+
+    def _feedback(self) -> str:
+        if not self.residual:
+            return ""
+        return "residual" if self.keep == 1 else f"residual={_number(self.keep)}"
 
     def _quantizer(self) -> str:
         if self.grid is Grid.FLOAT32:
@@ -117,13 +126,14 @@ def _place(text: str, name: str, earliest: int) -> int:
 def _checked(text: str, name: str, value: str | None) -> str | None:
     if name in _VALUED and value is None:
         raise _wrong(text, f"{name!r} needs a number, as in {name}=0.01")
-    if value is not None and name not in _VALUED and name not in _QUANTIZERS:
+    if value is not None and name not in (*_VALUED, *_QUANTIZERS, "residual"):
         raise _wrong(text, f"{name!r} takes no number")
     return value
 
 
 def _chain(text: str, stages: dict[str, str | None]) -> Chain:
     quantizer = next((name for name in stages if name in _QUANTIZERS), None)
+    keep = _within(text, stages, "residual", _MIN_SHARE, 1.0)
     chain = Chain(
         clip=_within(text, stages, "clip", 1e-6, 1e6),
         residual="residual" in stages,
@@ -133,6 +143,7 @@ def _chain(text: str, stages: dict[str, str | None]) -> Chain:
         grid=Grid.FLOAT32 if quantizer is None else Grid(quantizer),
         block=DEFAULT_BLOCK if quantizer is None else _block(text, quantizer, stages[quantizer]),
         golomb="golomb" in stages,
+        keep=1.0 if keep is None else keep,
     )
     if chain.rotate and chain.top is not None:
         raise _wrong(text, "'rotate' would spread again what 'topk' has picked")

@@ -7,7 +7,7 @@ the chain tell already.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -71,7 +71,13 @@ class Codec:
         payload = self._write(require_sendable(whole), shared, generator)
         if not feedback:
             return Compressed(payload, None)
-        return Compressed(payload, clipped - self.decompress(payload, shared).dense())
+        left = clipped - self.decompress(payload, shared).dense()
+        return Compressed(payload, left if self.chain.keep == 1 else self._kept(left, residual))
+
+    def _kept(self, left: Vector, residual: Vector | None) -> Vector:
+        """What the residual grows by when only a share of what is owed then stays: float32[P]."""
+        keep = np.float32(self.chain.keep)
+        return keep * left if residual is None else keep * (residual + left) - residual
 
     def decompress(self, payload: bytes, shared: Shared) -> Delta:
         """Read a delta back.
@@ -95,7 +101,7 @@ class Codec:
 
     @property
     def _raw(self) -> bool:
-        return self.chain == Chain(self.chain.clip, self.chain.residual)
+        return replace(self.chain, clip=None, residual=False, keep=1.0) == Chain()
 
     def _clipped(self, delta: Vector, layout: Layout) -> Vector:
         if self.chain.clip is None:

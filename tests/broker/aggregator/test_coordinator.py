@@ -58,6 +58,7 @@ from broker.protocol.messages import (
 )
 from broker.protocol.model_blob import unpack_model
 from broker.protocol.signing import Ed25519Signer
+from broker.protocol.small_update import small
 from broker.protocol.statistics import encode_sums
 from broker.protocol.topics import Topics
 from broker.protocol.transfer import Assembly, cut, indexes_of, refer
@@ -174,6 +175,16 @@ def say(core: Coordinator, offer: UpdateOffer, now: float = START) -> list[Effec
     gateway = offer.update.gateway
     topic = TOPICS.offer(gateway)
     return core.receive(topic, sealed.seal(offer, topic, key(gateway)), now)
+
+
+def say_small(
+    core: Coordinator, offer: UpdateOffer, payload: bytes, now: float = START
+) -> list[Effect]:
+    gateway = offer.update.gateway
+    topic = TOPICS.offer(gateway)
+    message = small(offer, payload)
+    assert message is not None
+    return core.receive(topic, sealed.seal(message, topic, key(gateway)), now)
 
 
 def send(core: Coordinator, gateway: str, chunk: Chunk, now: float = START) -> list[Effect]:
@@ -1068,26 +1079,25 @@ def test_gateways_behind_other_links_answer_one_round_with_other_codecs(opened: 
     upload(core, *answer("g1", plan))
     shared = Shared(task().codec_layout, plan.seed)
     chain, generator = codec(SPARSE), np.random.default_rng(0)
-    small = chain.compress(delta("g2", plan), shared, generator).payload
-    offer = answer("g2", plan, codec=SPARSE, payload=refer(small, 512), inline=small)[0]
+    payload = chain.compress(delta("g2", plan), shared, generator).payload
+    offer = answer("g2", plan, codec=SPARSE)[0]
     other = replace(offer, codec="q8", update=replace(offer.update, sequence=9))
-    (refused,) = replies(say(core, other), "g2")
+    (refused,) = replies(say_small(core, other, payload), "g2")
     assert isinstance(refused, Receipt)
     assert refused.rejected is RejectReason.WRONG_CODEC
-    effects = say(core, offer)
+    effects = say_small(core, offer, payload)
     assert replies(effects, "g2") == [Receipt(offer.update, ReceiptStatus.ACCEPTED)]
-    sparse = chain.decompress(small, shared).dense()
+    sparse = chain.decompress(payload, shared).dense()
     expected = INITIAL + np.average(np.stack([dense, sparse]), axis=0, weights=[41, 42])
     np.testing.assert_allclose(model_of(effects)[2], expected, atol=1e-6)
 
 
-def test_an_update_in_its_offer_counts_once_and_survives_a_crash(opened: Open) -> None:
+def test_a_small_update_counts_once_and_survives_a_crash(opened: Open) -> None:
     core = opened(settings(min_gateways=3, min_reports=3))
     plan = opened_round(core, "g1", "g2", "g3")
     payload = np.zeros(PARAMETERS // 3, "<f4").tobytes()
     offer = answer("g1", plan)[0]
-    wrong = replace(offer, inline=payload)
-    (receipt,) = replies(say(core, wrong))
+    (receipt,) = replies(say_small(core, offer, payload))
     assert isinstance(receipt, Receipt)
     assert receipt.rejected is RejectReason.MALFORMED
     chain = replace(settings(min_gateways=3, min_reports=3),
@@ -1095,12 +1105,18 @@ def test_an_update_in_its_offer_counts_once_and_survives_a_crash(opened: Open) -
     core = opened(chain, name="sparse")
     plan = opened_round(core, "g1", "g2", "g3")
     shared = Shared(task().codec_layout, plan.seed)
-    small = codec(SPARSE).compress(delta("g1", plan), shared, np.random.default_rng(0)).payload
-    offer = answer("g1", plan, payload=refer(small, 512), inline=small)[0]
-    assert replies(say(core, offer)) == [Receipt(offer.update, ReceiptStatus.ACCEPTED)]
-    assert replies(say(core, offer)) == [Receipt(offer.update, ReceiptStatus.DUPLICATE)]
+    payload = codec(SPARSE).compress(delta("g1", plan), shared, np.random.default_rng(0)).payload
+    offer = answer("g1", plan, codec=SPARSE)[0]
+    assert replies(say_small(core, offer, payload)) == [
+        Receipt(offer.update, ReceiptStatus.ACCEPTED)
+    ]
+    assert replies(say_small(core, offer, payload)) == [
+        Receipt(offer.update, ReceiptStatus.DUPLICATE)
+    ]
     core = opened(chain, name="sparse")
-    assert replies(say(core, offer)) == [Receipt(offer.update, ReceiptStatus.DUPLICATE)]
+    assert replies(say_small(core, offer, payload)) == [
+        Receipt(offer.update, ReceiptStatus.DUPLICATE)
+    ]
 
 
 def test_an_update_for_a_plan_that_was_let_go_of_is_stale(opened: Open, tmp_path: Path) -> None:

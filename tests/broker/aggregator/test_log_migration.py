@@ -103,7 +103,7 @@ SCHEMAS = {
 }
 
 
-ADDED_TO_OFFERS = ("mode", "share", "inline")
+ADDED_TO_OFFERS = ("mode", "share")
 
 
 def write_as(format_: int, new: Path, old: Path) -> None:
@@ -124,9 +124,13 @@ def write_as(format_: int, new: Path, old: Path) -> None:
             plans = db.execute("SELECT number, plan FROM main.round").fetchall()
             for number, plan in plans:
                 db.execute("UPDATE round SET plan = ? WHERE number = ?", (as_first(plan), number))
-            (offer,) = db.execute("SELECT offer FROM main.folded").fetchone()
-            body = {k: v for k, v in cbor2.loads(offer).items() if k not in ADDED_TO_OFFERS}
-            db.execute("UPDATE folded SET offer = ?", (cbor2.dumps(body, canonical=True),))
+        (offer,) = db.execute("SELECT offer FROM main.folded").fetchone()
+        body = cbor2.loads(offer)
+        if format_ < 6:
+            body = {k: v for k, v in body.items() if k not in ADDED_TO_OFFERS}
+        else:  # the payload of small updates was a field of it on the wire, and here empty
+            body["inline"] = b""
+        db.execute("UPDATE folded SET offer = ?", (cbor2.dumps(body, canonical=True),))
         if format_ < 7:
             chunk: tuple[Any, ...] = (b"d" * 32, 0, b"a piece")
             row = chunk if format_ == 1 else ("g2", *chunk)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cbor2
 import numpy as np
 import pytest
 
@@ -23,6 +24,7 @@ from broker.aggregator.kept_uploads import KeptUpload
 from broker.aggregator.next_model import NextModel
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.rounds import Round, RoundState
+from broker.protocol import wire
 from broker.protocol.cohort import Cohort
 from broker.protocol.messages import (
     BlobReference,
@@ -189,6 +191,16 @@ def test_anothers_state_is_refused(
     with pytest.raises(StateError, match=f"belongs to another {key}") as caught:
         RoundLog(path, population, artifact)
     assert caught.value.path == str(path)
+
+
+def test_an_update_of_the_version_before_is_read(log: RoundLog, path: Path) -> None:
+    """It wrote into every offer that its payload did not travel in it."""
+    log.begin(ROUND)
+    log.accept(offer("g1"), b"payload", 1)
+    older = cbor2.loads(wire.encode(offer("g1"))) | {"inline": b""}
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE folded SET offer = ?", (cbor2.dumps(older, canonical=True),))
+    assert list(log.updates(1)) == [(offer("g1"), b"payload", 1.0)]
 
 
 def test_what_is_no_database_is_refused(path: Path) -> None:

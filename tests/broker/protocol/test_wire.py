@@ -35,6 +35,7 @@ from broker.protocol.messages import (
     Receipt,
     ReceiptStatus,
     RoundAbandonment,
+    SmallUpdate,
     TierMode,
     TrainingPlan,
     UpdateId,
@@ -54,6 +55,7 @@ MESSAGES: list[type[Any]] = [
     Plan,
     Receipt,
     RoundAbandonment,
+    SmallUpdate,
     UpdateOffer,
     Want,
 ]

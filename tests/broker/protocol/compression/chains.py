@@ -11,6 +11,7 @@ CHAINS = (
     "none",
     "clip=0.5",
     "residual",
+    "residual=0.7|topk=0.02|sign|golomb",
     "topk=0.05",
     "topk=0.05|golomb",
     "randk=0.1",

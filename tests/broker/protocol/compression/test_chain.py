@@ -18,9 +18,11 @@ SHARES = st.integers(10, 1_000_000).map(lambda n: n / 1_000_000)
 def chains(draw: st.DrawFn) -> Chain:
     picked = draw(st.sampled_from(("all", "top", "random")))
     grid = draw(st.sampled_from(Grid))
+    feedback = draw(st.booleans())
     return Chain(
         clip=draw(st.none() | st.integers(1, 10**12).map(lambda n: n / 10**6)),
-        residual=draw(st.booleans()),
+        residual=feedback,
+        keep=draw(SHARES) if feedback else 1.0,
         top=draw(SHARES) if picked == "top" else None,
         random=draw(SHARES) if picked == "random" else None,
         rotate=picked != "top" and draw(st.booleans()),
@@ -44,6 +46,7 @@ def test_these_texts_are_canonical(text: str) -> None:
 
 def test_numbers_have_one_way_to_be_written() -> None:
     assert str(parse_chain("topk=0.0100|ternary=256|golomb")) == "topk=0.01|ternary|golomb"
+    assert str(parse_chain("residual=1.0|q8")) == "residual|q8"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,9 @@ def test_numbers_have_one_way_to_be_written() -> None:
         ("topk=nan", "is no stage"),
         ("clip=0", "clip=0 is outside"),
         ("clip=9999999", "clip=9999999 is outside"),
-        ("residual=1", "'residual' takes no number"),
+        ("residual=0", "residual=0 is outside 1e-05 to 1"),
+        ("residual=1.1", "residual=1.1 is outside"),
+        ("golomb=1", "'golomb' takes no number"),
         ("q8=0", "a block is a whole number"),
         ("q8=2.5", "a block is a whole number"),
         ("q8=1048577", "a block is a whole number"),

@@ -140,6 +140,18 @@ def test_what_is_left_out_and_what_is_sent_add_up() -> None:
     assert np.allclose(before + compressed.left, vector + before - received, atol=1e-6)
 
 
+def test_a_share_of_what_is_owed_is_kept() -> None:
+    """Of what this update leaves out and of what earlier ones did, never of what is sent."""
+    vector, before = delta(layout(), 4), delta(layout(), 5) / 10
+    chain = codec("residual=0.25|topk=0.01|sign|golomb")
+    for residual in (None, before):
+        compressed = chain.compress(vector, shared(), generator(), residual)
+        received = chain.decompress(compressed.payload, shared()).dense()
+        owed = np.zeros(P, np.float32) if residual is None else residual
+        assert compressed.left is not None
+        assert np.allclose(owed + compressed.left, 0.25 * (vector + owed - received), atol=1e-6)
+
+
 @pytest.mark.parametrize("text", ["topk=0.02|sign", "topk=0.02|ternary", "randk=0.1|q4", "sign"])
 def test_error_feedback_sends_everything_in_the_end(text: str) -> None:
     """The mean of what is sent comes ever nearer to the delta: the residual is bounded."""
