@@ -129,7 +129,9 @@ def main() -> None:
         "downlink_bytes": sum(experiment.downlink),
         "final": experiment.scores[-1],
     }
-    Path(report).write_text(json.dumps(found, indent=2) + "\n")
+    draft = Path(report + ".part")
+    draft.write_text(json.dumps(found, indent=2) + "\n")
+    draft.replace(report)  # whole or not at all
 
 
 def _serve(address: str, gateway: Gateway) -> None:
