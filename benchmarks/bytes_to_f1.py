@@ -44,7 +44,7 @@ TASKS = {
     "shoulder": Task("shoulder_watch_50hz.npz", "shoulder-cnn1d", "macro_f1", "", 20, 3),
     "hmp": Task("hmp_wrist_32hz.npz", "hmp-cnn1d", "macro_f1", "", 20, 3),
     "umafall": Task("umafall_20hz.npz", "umafall-cnn1d", "macro_f1", "umafall", 20, 3),
-    "mitbih": Task("mitbih_beats_120hz.npz", "mitbih-cnn1d", "auc", "mitbih-ecg", 10, 1),
+    "mitbih": Task("mitbih_beats_120hz.npz", "mitbih-cnn1d", "auc", "mitbih-ecg", 6, 1),
 }
 FLOWER = "flower"
 CODECS = ("none", "q8", "residual|ternary|golomb", "residual|topk=0.05|sign|golomb")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,18 @@ from broker.aggregator.next_model import NextModel
 from broker.aggregator.rounds import Round
 from broker.aggregator.task import Task
 from broker.protocol.compression import Layout, Shared, codec
-from broker.protocol.messages import Plan, PlanKind, ReceiptStatus, UpdateId, UpdateOffer
+from broker.protocol.messages import (
+    MAX_INLINE_BYTES,
+    Plan,
+    PlanKind,
+    ReceiptStatus,
+    UpdateId,
+    UpdateOffer,
+)
 from broker.protocol.model_blob import unpack_model
+from broker.protocol.small_update import small
 from broker.protocol.statistics import decode_sums
+from broker.protocol.transfer import refer
 from edge_agent.effects import Model
 from models.normalisation import ChannelSums
 from perfuse.soak.scenario import Scenario
@@ -87,7 +96,7 @@ class Ledger:
         """The aggregator has written an update down."""
         self._say("aggregator", f"accepted {_name(offer.update)}", payload)
         entry = self._entries.get(_key(offer.update))
-        same = entry is not None and (entry.offer, entry.payload) == (offer, payload)
+        same = entry is not None and (_told(entry), entry.payload) == (offer, payload)
         require(same, Invariant.ONCE, f"{_name(offer.update)} is not what its gateway journalled")
         assert entry is not None
         require(not entry.accepted, Invariant.ONCE, f"{_name(offer.update)} was folded before")
@@ -273,6 +282,15 @@ class Ledger:
 
 def _key(update: UpdateId) -> _Key:
     return update.plan, update.gateway
+
+
+def _told(entry: _Entry) -> UpdateOffer:
+    """What a gateway's offer tells: a small update rounds the loss, and is one piece."""
+    said = small(entry.offer, entry.payload)
+    if said is None:
+        return entry.offer
+    whole = refer(entry.payload, MAX_INLINE_BYTES)
+    return replace(entry.offer, loss=said.loss, payload=whole)
 
 
 def _name(update: UpdateId) -> str:
