@@ -80,6 +80,7 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--codecs", nargs="+", default=CODECS, metavar="CODEC[@ROUNDSxEPOCHS]")
     parser.add_argument("--flower-venv", type=Path, default=ROOT / ".venv-flower")
+    parser.add_argument("--limit", type=float, default=3600.0, metavar="S", help="of one run")
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     options.reports.mkdir(parents=True, exist_ok=True)
@@ -118,7 +119,9 @@ def report(
     codec = row.codec.replace("|", "_").replace("=", "-")
     path = options.reports / f"{name}.{codec}.{row.rounds}x{row.epochs}.s{seed}.json"
     if not path.exists():
-        run(command(options, TASKS[name], data, seed, row, path))
+        draft = path.with_suffix(".part")
+        run(command(options, TASKS[name], data, seed, row, draft), options.limit, draft)
+        draft.replace(path)  # whole or not at all
     found: dict[str, Any] = json.loads(path.read_text())
     return found
 
@@ -131,19 +134,27 @@ def command(
     if row.codec == FLOWER:
         script = str(ROOT / "benchmarks/flower_fedavg.py")
         where = [str(data), task.model, str(seed), rounds, epochs, str(path)]
-        return [flower(options.flower_venv), script, *where]
+        return [flower(options.flower_venv, options.limit), script, *where]
     return [sys.executable, "-m", "perfuse", "simulate", "--data", str(data),
             "--model", task.model, "--seed", str(seed), "--rounds", rounds,
             "--local-epochs", epochs, "--quiet", "--codec", row.codec,
             "--report", str(path)]  # fmt: skip
 
 
-def run(words: list[str]) -> None:
-    """Run a command, and say what it said should it fail."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(words, check=False, capture_output=True, text=True, env=environment)
-    if done.returncode:
-        sys.exit(f"{' '.join(words)}\nfailed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+def run(words: list[str], limit_s: float, result: Path) -> None:
+    """Run a command that leaves a result, and say what it said should it fail."""
+    # Flower would send statistics of its use, and wait at its end for a network that is not there.
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "FLWR_TELEMETRY_ENABLED": "0"}
+    try:
+        done = subprocess.run(
+            words, check=False, capture_output=True, text=True, env=environment, timeout=limit_s
+        )
+    except subprocess.TimeoutExpired:
+        sys.exit(f"{' '.join(words)}\ntook more than {limit_s:g} s and was ended")
+    if done.returncode or not result.exists():
+        # Flower ends with 0 where somebody ended it.
+        ended = f"failed ({done.returncode})" if done.returncode else "left no result"
+        sys.exit(f"{' '.join(words)}\n{ended}:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
 
 
 def total(found: dict[str, Any], way: str) -> int:
@@ -164,16 +175,17 @@ def prepared(options: argparse.Namespace, task: Task) -> Path:
     out: Path = options.reports / f"{task.prepared_as}.npz"
     if not out.exists():
         script = str(ROOT / "benchmarks/prepare_data.py")
-        run([sys.executable, script, task.prepared_as, "--source", str(source), "--out", str(out)])
+        words = [sys.executable, script, task.prepared_as, "--source", str(source)]
+        run([*words, "--out", str(out)], options.limit, out)
     return out
 
 
-def flower(venv: Path) -> str:
+def flower(venv: Path, limit_s: float) -> str:
     """Return the interpreter of Flower's environment, making that when it is not there."""
     python = venv / "bin/python"
     if not python.exists():
-        run([sys.executable, "-m", "venv", str(venv)])
-        run([str(python), "-m", "pip", "install", "-q", *FLOWER_NEEDS])
+        run([sys.executable, "-m", "venv", str(venv)], limit_s, python)
+        run([str(python), "-m", "pip", "install", "-q", *FLOWER_NEEDS], limit_s, python)
     return str(python)
 
 

@@ -11,10 +11,12 @@ Bytes are those of the serialised parameters alone: Flower's own messages around
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -33,7 +35,7 @@ from models.normalisation import ChannelSums
 from models.trainable import TrainableModel
 from perfuse.simulation.dataset import load_dataset, split_clients
 from perfuse.simulation.scoring import score_model
-from perfuse.simulation.workforce import Bench
+from perfuse.simulation.workforce import Bench, Job
 
 HOLDOUT = 0.25
 
@@ -63,7 +65,7 @@ class Experiment:
         base = Model(bytes(32), done, self.normalisation, parameters)
         work = StartWork(self._plan(done), base, (self.seed * 1000 + done, crc32(client.encode())))
         with self.turn:
-            trained = self.bench.perform((client, work))
+            trained = self.bench.perform(Job(client, work))
             vector = parameters + trained.delta
             self.downlink.append(_serialised(parameters))
             self.uplink.append(_serialised(vector))
@@ -106,7 +108,7 @@ def main() -> None:
     clients = experiment.split.training
     strategy = FedAvg(
         fraction_fit=1.0, fraction_evaluate=0.0, min_fit_clients=len(clients),
-        min_available_clients=len(clients), evaluate_fn=experiment.evaluate,
+        min_available_clients=len(clients), accept_failures=False, evaluate_fn=experiment.evaluate,
         on_fit_config_fn=lambda number: {"done": number - 1},
         initial_parameters=ndarrays_to_parameters([experiment.artifact.initial_parameters()]),
     )  # fmt: skip
@@ -120,6 +122,8 @@ def main() -> None:
     start_server(
         server_address=address, config=ServerConfig(num_rounds=experiment.rounds), strategy=strategy
     )
+    if len(experiment.uplink) != experiment.rounds * len(clients):
+        sys.exit(f"{len(experiment.uplink)} fits in {experiment.rounds} rounds: not all took part")
     found = {
         "clients": list(clients),
         "heldout_clients": list(experiment.split.heldout),
@@ -129,12 +133,19 @@ def main() -> None:
         "downlink_bytes": sum(experiment.downlink),
         "final": experiment.scores[-1],
     }
-    draft = Path(report + ".part")
-    draft.write_text(json.dumps(found, indent=2) + "\n")
-    draft.replace(report)  # whole or not at all
+    Path(report).write_text(json.dumps(found, indent=2) + "\n")
 
 
 def _serve(address: str, gateway: Gateway) -> None:
+    """Be one client; should it fail, so does all, for the server would wait for it for ever."""
+    try:
+        _connect(address, gateway)
+    except BaseException:  # noqa: BLE001  # whatever it was, the others must not wait
+        traceback.print_exc()
+        os._exit(1)  # nothing less ends a thread that waits in gRPC
+
+
+def _connect(address: str, gateway: Gateway) -> None:
     host, _, port = address.partition(":")
     while True:  # until the server listens
         with socket.socket() as probe:
