@@ -35,6 +35,7 @@ class Announcer:
         self._artifact = artifact
         self._log = log
         self._birth = birth
+        self._named: tuple[int | None, frozenset[bytes]] = (None, frozenset())
 
     def next_epoch(self) -> int:
         """Write down that there is a next thing to say.
@@ -66,6 +67,17 @@ class Announcer:
         if (step := self._log.step(newest - RETAINED_STEPS)) is not None:
             messages += self._cleared(step.delta)
         return messages
+
+    def named(self) -> frozenset[bytes]:
+        """Return the digests of all that is not to be forgotten; nothing before the first model."""
+        newest = self._log.latest_version()
+        if newest is not None and newest != self._named[0]:
+            kept = [v for v in self._log.versions() if v > newest - 2]
+            blobs = [self._log.blob(version) for version in kept]
+            steps = [self._log.step(newest - back) for back in range(RETAINED_STEPS)]
+            blobs += [step.delta for step in steps if step is not None]
+            self._named = newest, frozenset(refer(b, self._chunk_bytes).digest for b in blobs)
+        return self._named[1]
 
     def plan(self, plan: Plan) -> list[Publish]:
         """Publish what a cohort is asked."""

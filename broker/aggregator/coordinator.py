@@ -26,6 +26,7 @@ from broker.aggregator.gateway_keys import GatewayKeys
 from broker.aggregator.open_round import OpenRound
 from broker.aggregator.planning import Planner
 from broker.aggregator.reception import Reception
+from broker.aggregator.retained_sweep import RetainedSweep
 from broker.aggregator.roster import Roster
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.rounds import Round, RoundState
@@ -89,6 +90,7 @@ class Coordinator:
         self._planner = Planner(settings, task, log, began_ms)
         self._succession = Succession(settings, task, log)
         self._announcer = Announcer(settings, task.artifact, log, signer, self._birth)
+        self._sweep = RetainedSweep(self._topics, self._announcer.named)
         touched = {mode: places.size for mode, places in task.touched.items()}
         limits = Limits(task.initial.size, task.channels, touched)
         self._reception = Reception(
@@ -130,14 +132,16 @@ class Coordinator:
         if self._open is not None:
             self._effects += self._announcer.plan(self._open.round.plan)
         self._effects.append(self._announcer.presence(online=True, pace_s=self._window_s))
+        self._effects += self._sweep.connected()
         return self._take()
 
     def receive(self, topic: str, payload: bytes, now: float) -> list[Effect]:
         """Take one message; what is malformed is dropped whole and said."""
         try:
-            found = self._topics.split_gateway(topic)
-            if found is not None:
+            if (found := self._topics.split_gateway(topic)) is not None:
                 self._dispatch(found, topic, payload, now)
+            else:
+                self._effects += self._sweep.heard(topic, payload, now)
         except RemoteProtocolError as error:
             self._effects.append(MessageRefused(topic, str(error)))
         self._settle(now)
@@ -146,6 +150,7 @@ class Coordinator:
     def tick(self, now: float) -> list[Effect]:
         """Let time pass: deadlines, and rounds that can open."""
         self._settle(now)
+        self._effects += self._sweep.tick(now)
         return self._take()
 
     def _dispatch(self, found: GatewayTopic, topic: str, payload: bytes, now: float) -> None:
@@ -226,8 +231,7 @@ class Coordinator:
         """
         if self._open is None:
             return
-        replanned = self._planner.with_time(self._open.round, now)
-        if replanned is not None:
+        if (replanned := self._planner.with_time(self._open.round, now)) is not None:
             self._log.replan(replanned)
             self._open.round = replanned
             self._effects += self._announcer.plan(replanned.plan)
@@ -269,9 +273,8 @@ class Coordinator:
     def _recover(self) -> None:
         self._succession.found()
         last = self._log.last_round()
-        if last is None or last.state is not RoundState.OPEN:
-            return
-        self._begin(last)
+        if last is not None and last.state is RoundState.OPEN:
+            self._begin(last)
 
     def _begin(self, round_: Round) -> None:
         """Take a round up: new, with what an abandoned one has left, or as it was at a crash."""

@@ -220,6 +220,11 @@ class RoundLog:
         row = self._db.execute("SELECT MAX(version) FROM version").fetchone()
         return None if row[0] is None else int(row[0])
 
+    def versions(self) -> list[int]:
+        """Return the versions that are kept, newest first."""
+        rows = self._db.execute("SELECT version FROM version ORDER BY version DESC")
+        return [int(row[0]) for row in rows]
+
     def blob(self, version: int) -> bytes:
         """Return the blob of a version that is kept (the last three are).
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from broker.protocol.errors import LocalProtocolError, RemoteProtocolError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def require_name(what: str, name: str) -> str:
@@ -57,6 +58,7 @@ class Topics:
         self.round = f"{self.root}/round"
         self.all_presence = f"{self.root}/gateway/+/presence"
         self.all_offers = f"{self.root}/gateway/+/offer"
+        self.all_blob_chunks = f"{self.root}/blob/+/+"
         self.all_update_chunks = f"{self.root}/gateway/+/chunk/+/+"
 
     def blob_chunk(self, digest: bytes, index: int) -> str:
@@ -66,6 +68,13 @@ class Topics:
     def blob(self, digest: bytes) -> str:
         """Filter for all chunks of a model."""
         return f"{self.root}/blob/{digest.hex()}/+"
+
+    def digest_of(self, topic: str) -> bytes | None:
+        """Return which blob a topic carries a chunk of; ``None`` when it carries none."""
+        parts = topic.removeprefix(f"{self.root}/").split("/")
+        if len(parts) != 3 or parts[0] != "blob" or not _DIGEST.fullmatch(parts[1]):
+            return None
+        return bytes.fromhex(parts[1])
 
     def presence(self, gateway: str) -> str:
         """Topic of a gateway's presence."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import sqlite3
 import time
@@ -21,6 +22,7 @@ from broker.aggregator.events import RoundAbandoned, RoundCommitted
 from broker.aggregator.service import AggregatorService, describe, task_of
 from broker.aggregator.settings import AggregatorSettings, RoundSettings
 from broker.deploy.embedded import EmbeddedBroker
+from broker.deploy.nats_cluster import NatsCluster
 from broker.keys import KEY_FILE, load_or_make_seed
 from broker.link import MqttLink
 from broker.protocol import sealed
@@ -34,6 +36,7 @@ from models.artifact import load_artifact
 from models.normalisation import Normalisation
 
 LIMIT_S = 20.0
+Broker = EmbeddedBroker | NatsCluster
 M = TypeVar("M")
 NOWHERE = BrokerSettings("mqtt://127.0.0.1:1")
 ARTIFACT = load_artifact("heart-logistic")
@@ -208,3 +211,50 @@ def test_a_log_that_is_damaged_meanwhile_ends_it_by_name(
 
     with pytest.raises(StateError, match=r"rounds.sqlite: file is not a database"):
         asyncio.run(scenario())
+
+
+def test_what_a_broker_retains_of_a_life_that_was_forgotten_is_cleared(
+    any_broker: Broker, tmp_path: Path
+) -> None:
+    task = task_of(ARTIFACT)
+    known = Normalisation((0.0,) * task.channels, (1.0,) * task.channels)
+    blob = pack_model(0, task.artifact, known, task.initial)
+    topics, where = Topics("ward"), BrokerSettings(urls=any_broker.urls)
+    lost = {topics.blob_chunk(hashlib.sha256(bytes([n])).digest(), n) for n in range(5)}
+    ours = {topics.blob_chunk(hashlib.sha256(blob).digest(), 0)}
+
+    async def scenario() -> None:
+        retained, stop = Retained(topics.all_blob_chunks), asyncio.Event()
+        retained.link = MqttLink(where, "watcher", Publish("w", b""), retained)
+        retained.link.open()
+        for topic in lost:
+            retained.link.apply(Publish(topic, b"of a version that nobody knows", retain=True))
+        await retained.until(lost)
+        service = AggregatorService(AggregatorSettings("ward"), where, ARTIFACT, tmp_path)
+        service._log.found(blob)
+        running = asyncio.create_task(service.run(stop))
+        await retained.until(ours)
+        stop.set()
+        await running
+        await retained.link.close()
+
+    asyncio.run(scenario())
+
+
+class Retained(Watcher[bytes]):
+    """Holds what is retained below one filter."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(topic, bytes)
+        self.held: set[str] = set()
+
+    async def until(self, held: set[str]) -> None:
+        """Wait until this is all that is retained."""
+        async with asyncio.timeout(LIMIT_S):
+            while self.held != held:
+                self.changed.clear()
+                await self.changed.wait()
+
+    def received(self, topic: str, payload: bytes) -> None:
+        (self.held.add if payload else self.held.discard)(topic)
+        self.changed.set()
