@@ -47,7 +47,7 @@ TASKS = {
     "mitbih": Task("mitbih_beats_120hz.npz", "mitbih-cnn1d", "auc", "mitbih-ecg", 6, 1),
 }
 FLOWER = "flower"
-CODECS = ("none", "q8", "residual|ternary|golomb", "residual|topk=0.05|sign|golomb")
+CODECS = ("none", "q8", "residual=0.7|ternary=16384|golomb", "residual=0.7|topk=0.1|sign|golomb")
 SEEDS = (0, 1, 2)
 FLOWER_NEEDS = ("flwr==1.42.0", "ai-edge-litert", "cbor2==6.3.0", "cryptography", "pynacl",
                 "tflite==2.18.0", "flatbuffers")  # fmt: skip

@@ -28,13 +28,12 @@ def plot(points: list[Point], seeds: int) -> str:
     """Return an SVG; Flower's point is each task's first."""
     tasks = list(dict.fromkeys(point.task for point in points))
     codecs = list(dict.fromkeys(point.codec.rpartition(" ")[0] for point in points))
-    columns = min(len(tasks), 2)
-    width = columns * (_PANEL + _MARGIN) + _GAP
-    legend = 30 + -(-len(tasks) // columns) * (_HIGH + _MARGIN + _GAP)
+    width = 2 * (_PANEL + _MARGIN) + _GAP
+    legend = 40 + -(-len(tasks) // 2) * (_HIGH + _MARGIN + _GAP)
     parts = [_text(_MARGIN, 18, _TITLE.format(seeds))]
     for place, task in enumerate(tasks):
-        left = _MARGIN + place % columns * (_PANEL + _MARGIN)
-        top = 40 + place // columns * (_HIGH + _MARGIN + _GAP)
+        left = _MARGIN + place % 2 * (_PANEL + _MARGIN)
+        top = 40 + place // 2 * (_HIGH + _MARGIN + _GAP)
         parts.append(_panel([p for p in points if p.task == task], codecs, left, top))
     for place, codec in enumerate(codecs):
         x, y = _MARGIN + place % 2 * (_PANEL + _MARGIN), legend + 18 * (place // 2)
@@ -51,7 +50,8 @@ def plot(points: list[Point], seeds: int) -> str:
 
 def _panel(points: list[Point], codecs: list[str], left: int, top: int) -> str:
     base = points[0].figure
-    low = min(p.figure for p in points) - 0.01
+    worst = min(*(p.figure for p in points), *(base - loss for _, loss in _AIMS))
+    low = worst - 0.01
     high = max(p.figure for p in points) + 0.01
 
     def across(factor: float) -> float:
@@ -68,11 +68,10 @@ def _panel(points: list[Point], codecs: list[str], left: int, top: int) -> str:
         parts.append(_text(across(factor) - 6, top + _HIGH + 14, f"{factor}x"))
     for share in range(5):
         figure = low + share / 4 * (high - low)
-        parts.append(_text(left - 32, up(figure) + 4, f"{figure:.3f}"))
+        parts.append(_text(left - 38, up(figure) + 4, f"{figure:.3f}"))
     for factor, loss in _AIMS:
-        if base - loss > low:
-            parts.append(f'<circle cx="{across(factor):.1f}" cy="{up(base - loss):.1f}" r="6" '
-                         'fill="none" stroke="#999"/>')  # fmt: skip
+        parts.append(f'<circle cx="{across(factor):.1f}" cy="{up(base - loss):.1f}" r="6" '
+                     'fill="none" stroke="#999"/>')  # fmt: skip
     for point in points:
         codec, _, schedule = point.codec.rpartition(" ")
         x, y = across(point.factor), up(point.figure)
