@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from benchmarks.intermittent_run import Outcome, RoundRow, Setup, follow
 from benchmarks.intermittent_troupe import Troupe
@@ -79,6 +80,7 @@ class FlowerSide:
             finally:
                 submitting.cancel()
                 await asyncio.gather(submitting, return_exceptions=True)
+        outcome.asked = sum(row["asked"] for row in self._said("asked.jsonl"))
         outcome.notes.append(f"{self._submitted} runs submitted")
         return outcome
 
@@ -115,16 +117,17 @@ class FlowerSide:
                 return
 
     async def _submit_for_ever(self) -> None:
-        """Submit the run, and again whenever none is there that goes on."""
+        """Submit the run, again when the server was started again, and when none goes on."""
         while True:
-            if self._submitted == 0 or await self._none_goes_on():
-                while not await self._flwr("run", *self._run_arguments()):
-                    await asyncio.sleep(_RETRY_S)
-                self._submitted += 1
-            # Whatever ran is over when the server was started again; or it ended by itself.
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._server_is_new.wait(), _LOOK_S)
+            while not await self._flwr("run", *self._run_arguments()):
+                await asyncio.sleep(_RETRY_S)
+            self._submitted += 1
+            while not self._server_is_new.is_set() and not await self._none_goes_on():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._server_is_new.wait(), _LOOK_S)
+            # Its ServerApp was killed with it: nothing goes on, whatever the database says.
             self._server_is_new.clear()
+            await self._listening()
 
     def _run_arguments(self) -> list[str]:
         setup = self._setup
@@ -162,10 +165,14 @@ class FlowerSide:
         return out.decode() if process.returncode == 0 else ""
 
     def _rows(self) -> list[RoundRow]:
-        path = self._setup.directory / "progress.jsonl"
+        return [
+            RoundRow(row["round"], row["asked"], row["folded"], row["macro_f1"])
+            for row in self._said("progress.jsonl")
+        ]
+
+    def _said(self, name: str) -> list[dict[str, Any]]:
+        """Return what the ServerApp has written line by line."""
+        path = self._setup.directory / name
         if not path.exists():
             return []
-        rows = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
-        return [
-            RoundRow(row["round"], row["asked"], row["folded"], row["macro_f1"]) for row in rows
-        ]
+        return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]

@@ -26,6 +26,7 @@ from perfuse.link.proxy import LinkProxy, Route, opened
 _HOST = "127.0.0.1"
 _KEEPALIVE_S = 60
 _LEAST_KEEPALIVE_S = 5
+_OPEN = re.compile(r"\(train\) is open to (\d+) gateways?")
 _ABANDONED = re.compile(r"is abandoned: (\d+) of (\d+) reported")
 
 
@@ -62,15 +63,11 @@ class PerfuseSide:
                 links.append(await stack.enter_async_context(opened(proxy)))
                 self._keep(f"client-{number}", "agent", self._agent(name, proxy.port))
             await follow(setup, outcome, links, self._all_rows, self._kill)
-        outcome.notes += self._abandoned(outcome)
+        log = (setup.directory / "server.log").read_text()
+        outcome.asked = sum(map(int, _OPEN.findall(log)))
+        if abandoned := len(_ABANDONED.findall(log)):
+            outcome.notes.append(f"{abandoned} rounds abandoned")
         return outcome
-
-    def _abandoned(self, outcome: Outcome) -> list[str]:
-        """Count what rounds that came to nothing had asked for."""
-        log = (self._setup.directory / "server.log").read_text()
-        found = [(int(asked), int(folded)) for folded, asked in _ABANDONED.findall(log)]
-        outcome.rows += [RoundRow(0, asked, 0, 0.0) for asked, _ in found]
-        return [f"{len(found)} rounds abandoned"] if found else []
 
     async def _kill(self, who: str) -> None:
         """The server's machine has the broker on it, too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
+import itertools
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,6 +14,8 @@ from benchmarks.intermittent_troupe import Kill
 from perfuse.link.profiles import LinkProfile
 from perfuse.link.proxy import LinkProxy
 
+_LOOK_S = 0.1
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -22,7 +24,7 @@ class Setup:
     Attributes:
         speed: the links' seconds in a real one.
         limit_s: real seconds after which a run is given up.
-        rounds: more than will be needed.
+        rounds: of training, after which a run is over.
     """
 
     task: Task
@@ -55,30 +57,38 @@ class RoundRow:
     macro_f1: float
 
 
+@dataclass(frozen=True)
+class Reached:
+    """The first round whose model reached the target, and what had been spent when it was there."""
+
+    rounds: int
+    seconds: float
+    uplink_bytes: int
+    downlink_bytes: int
+
+
 @dataclass
 class Outcome:
     """What a run came to.
 
     Attributes:
+        asked: contributions that were asked for, in rounds that ended, were abandoned, were ended
+            by a kill, and in one that was open at the limit.
         notes: what else happened, for people.
     """
 
     rows: list[RoundRow] = field(default_factory=list)
-    reached: bool = False
+    reached: Reached | None = None
+    asked: int = 0
     seconds: float = 0.0
     uplink_bytes: int = 0
     downlink_bytes: int = 0
-    killed: list[Kill] = field(default_factory=list)
+    killed: list[tuple[str, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
-    def asked(self) -> int:
-        """Contributions that all rounds asked for."""
-        return sum(row.asked for row in self.rows)
-
-    @property
     def folded(self) -> int:
-        """Contributions of those that were folded."""
+        """Contributions that are in a model."""
         return sum(row.folded for row in self.rows)
 
 
@@ -89,19 +99,48 @@ async def follow(
     rows: Callable[[], list[RoundRow]],
     kill: Callable[[str], Awaitable[None]],
 ) -> None:
-    """Look at a run's rows, and kill by the schedule, until the target or the limit is reached."""
+    """Look at a run's rows, and kill by the schedule, until its rounds or its time are over."""
     began = time.monotonic()
-    ended: dict[int, float] = {}
-    due = list(setup.kills)
-    while not outcome.reached and outcome.seconds < setup.limit_s:
-        await asyncio.sleep(0.25)
+    schedule = _Schedule(setup.limit_s, list(setup.kills))
+    while len(outcome.rows) < setup.rounds and outcome.seconds < setup.limit_s:
+        await asyncio.sleep(_LOOK_S)
         outcome.rows = rows()
         outcome.seconds = time.monotonic() - began
-        outcome.reached = any(row.macro_f1 >= setup.target for row in outcome.rows)
-        for count in range(len(outcome.rows) + 1):
-            ended.setdefault(count, time.monotonic())
-        if due and time.monotonic() >= ended.get(due[0].rounds, math.inf) + due[0].delay_s:
-            outcome.killed.append(due[0])
-            await kill(due.pop(0).who)
-    outcome.uplink_bytes = sum(link.up.spent for link in links)
-    outcome.downlink_bytes = sum(link.down.spent for link in links)
+        outcome.uplink_bytes = sum(link.up.spent for link in links)
+        outcome.downlink_bytes = sum(link.down.spent for link in links)
+        if outcome.reached is None:
+            outcome.reached = _reached(setup.target, outcome)
+        due = schedule.due(outcome.seconds, len(outcome.rows))
+        if due is not None:
+            outcome.killed.append((due.who, round(outcome.seconds, 1)))
+            await kill(due.who)
+
+
+def _reached(target: float, outcome: Outcome) -> Reached | None:
+    for row in outcome.rows:
+        if row.macro_f1 >= target:
+            spent = (outcome.seconds, outcome.uplink_bytes, outcome.downlink_bytes)
+            return Reached(row.number, *spent)
+    return None
+
+
+@dataclass
+class _Schedule:
+    """When the next kill is due; ``seconds`` are those of the run."""
+
+    limit_s: float
+    kills: list[Kill]
+    ended_s: list[float] = field(default_factory=list)
+
+    def due(self, seconds: float, rounds: int) -> Kill | None:
+        """Return the kill whose time has come, once."""
+        while len(self.ended_s) < rounds:
+            self.ended_s.append(seconds)
+        if not self.kills:
+            return None
+        first = self.kills[0]
+        when_s = first.latest * self.limit_s
+        if rounds >= first.rounds:
+            shortest_s = min(b - a for a, b in itertools.pairwise(self.ended_s))
+            when_s = min(when_s, self.ended_s[first.rounds - 1] + first.phase * shortest_s)
+        return self.kills.pop(0) if seconds >= when_s else None

@@ -19,16 +19,30 @@ app = ServerApp()
 
 
 class CountingFedAvg(FedAvg):
-    """FedAvg that counts how many were asked in a round and how many answers it folded."""
+    """FedAvg that writes down how many were asked, at once, and counts the answers it folded.
+
+    Args:
+        state: directory of ``asked.jsonl``.
+        done: rounds that ended before this run.
+        least: nodes that a round waits for.
+    """
 
     asked = folded = 0
+
+    def __init__(self, state: Path, done: int, least: int) -> None:
+        super().__init__(fraction_evaluate=0.0, min_train_nodes=least, min_available_nodes=least)
+        self._state = state
+        self._done = done
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Count the questions."""
+        """Count the questions before they are asked: a kill may end the round."""
         messages = list(super().configure_train(server_round, arrays, config, grid))
         self.asked = len(messages)
+        _append(
+            self._state / "asked.jsonl", {"round": self._done + server_round, "asked": self.asked}
+        )
         return messages
 
     def aggregate_train(
@@ -47,10 +61,7 @@ def main(grid: Grid, context: Context) -> None:
     task = Task.read(Path(str(config["task"])))
     state = Path(str(config["state"]))
     done, parameters = _checkpoint(state, task)
-    least = int(config["min-nodes"])
-    strategy = CountingFedAvg(
-        fraction_evaluate=0.0, min_train_nodes=least, min_available_nodes=least
-    )
+    strategy = CountingFedAvg(state, done, int(config["min-nodes"]))
 
     def round_ended(number: int, arrays: ArrayRecord) -> None:
         if number:
@@ -91,5 +102,9 @@ def _say(state: Path, number: int, strategy: CountingFedAvg, macro_f1: float) ->
         "macro_f1": macro_f1,
         "unix_s": time.time(),
     }
-    with (state / "progress.jsonl").open("a") as file:
+    _append(state / "progress.jsonl", row)
+
+
+def _append(path: Path, row: dict[str, object]) -> None:
+    with path.open("a") as file:
         file.write(json.dumps(row) + "\n")
