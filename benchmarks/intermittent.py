@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -36,7 +37,7 @@ _ROUNDS = 8
 _KILLS = 2
 # The links' seconds in a real one: so that what a profile is about falls into a run.
 _SPEED = 10.0
-_SPEEDS = {"ward-vpn": 30.0}
+_SPEEDS = {"ward-vpn": 60.0}
 _HEAD = (
     f"{'profile':<14} {'side':<8} {'ended':>5} {'target: rounds':>14} {'seconds':>8} {'up KiB':>7} "
     f"{'down KiB':>8} | {'all: rounds':>11} {'seconds':>8} {'up KiB':>7} {'down KiB':>8} "
@@ -55,7 +56,10 @@ def main() -> None:
             path = options.results / f"{profile}-{side}.json"
             if not path.exists():
                 _keep(path, _outcome(options, profile, side))
-            print(_line(json.loads(path.read_text())), flush=True)
+            found = json.loads(path.read_text())
+            if found["settings"] != _settings(options, profile):
+                sys.exit(f"{path}: of other settings, {found['settings']}: take another --results")
+            print(_line(found), flush=True)
 
 
 def _options() -> argparse.Namespace:
@@ -67,7 +71,7 @@ def _options() -> argparse.Namespace:
     add("--clients", type=int, default=4, help="(%(default)s)")
     add("--seed", type=int, default=1, help="of training, links and kills (%(default)s)")
     add("--target", type=float, default=0.7, help="macro-F1 (%(default)s)")
-    add("--limit", type=float, default=150.0, help="real seconds of a run (%(default)s)")
+    add("--limit", type=float, default=300.0, help="real seconds of a run (%(default)s)")
     add("--flower-venv", type=Path, default=Path(".venv-flower"), help="made if not there")
     add("--keep", type=Path, metavar="DIR", help="keep each run's logs and state there")
     options = parser.parse_args()
@@ -75,6 +79,18 @@ def _options() -> argparse.Namespace:
         if profile not in PROFILES:
             parser.error(f"--profiles: {profile}: not one of {', '.join(PROFILES)}")
     return options
+
+
+def _settings(options: argparse.Namespace, profile: str) -> dict[str, Any]:
+    """Return what a run's outcome depends on, links and code apart."""
+    return {
+        "clients": options.clients,
+        "seed": options.seed,
+        "target": options.target,
+        "limit_s": options.limit,
+        "rounds": _ROUNDS,
+        "speed": _SPEEDS.get(profile, _SPEED),
+    }
 
 
 def _keep(path: Path, found: dict[str, Any]) -> None:
@@ -103,7 +119,8 @@ def _outcome(options: argparse.Namespace, profile: str, side: str) -> dict[str, 
         except (asyncio.CancelledError, KeyboardInterrupt):
             sys.exit(f"{profile}, {side}: stopped; what has ended is in {options.results}")
     said = asdict(outcome) | {"folded": outcome.folded, "ended": len(outcome.rows) >= _ROUNDS}
-    return {"profile": profile, "side": side, "speed": setup.speed, "load_before": load} | said
+    head = {"profile": profile, "side": side, "settings": _settings(options, profile)}
+    return head | {"load_before": load} | said
 
 
 @contextlib.contextmanager
@@ -113,6 +130,8 @@ def _directory(keep: Path | None, name: str) -> Iterator[Path]:
             yield Path(temporary)
     else:
         kept = keep / name
+        if kept.exists():  # of a run that was stopped
+            shutil.rmtree(kept)
         kept.mkdir(parents=True)
         yield kept
 

@@ -19,7 +19,7 @@ def train(message: Message, context: Context) -> Message:
     config = message.content["config"]
     parameters = message.content["arrays"].to_numpy_ndarrays()[0]
     gateway = task.gateways[int(context.node_config["partition-id"])]
-    trained = task.train(gateway, int(config["server-round"]), parameters)
+    trained = task.train(gateway, int(config["number"]), parameters)
     content = RecordDict(
         {
             "arrays": ArrayRecord([parameters + trained.delta]),

@@ -38,6 +38,8 @@ class CountingFedAvg(FedAvg):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """Count the questions before they are asked: a kill may end the round."""
+        # Its own number begins at 1 again in a run that goes on: clients would draw the same again.
+        config["number"] = self._done + server_round
         messages = list(super().configure_train(server_round, arrays, config, grid))
         self.asked = len(messages)
         _append(
