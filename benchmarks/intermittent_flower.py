@@ -159,7 +159,12 @@ class FlowerSide:
             stderr=asyncio.subprocess.STDOUT,
             env=self._environment | {"HOME": str(self._home)},
         )
-        out, _ = await process.communicate()
+        try:
+            out, _ = await process.communicate()
+        finally:
+            if process.returncode is None:  # cancelled: the run is over
+                process.kill()
+                await process.wait()
         with (self._setup.directory / "flwr.log").open("ab") as log:
             log.write(b"$ flwr " + " ".join(arguments).encode() + b"\n" + out)
         return out.decode() if process.returncode == 0 else ""
