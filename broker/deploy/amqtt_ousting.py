@@ -13,6 +13,9 @@ from typing import Any
 
 from amqtt.broker import Broker
 
+# An older connection that has not ended by then is let be: the newer client must not wait for ever.
+_ENDED_WITHIN_S = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class _Served:
@@ -34,10 +37,14 @@ class OustingBroker(Broker):  # type: ignore[misc]  # amqtt is there with the ex
         while (older := self._served.get(client_id)) is not None:
             # As if it had hung up: amqtt loses a cancellation that comes together with a packet.
             older.reader.feed_eof()
-            await older.over.wait()
+            try:
+                await asyncio.wait_for(older.over.wait(), _ENDED_WITHIN_S)
+            except TimeoutError:
+                break
         served = self._served[client_id] = _Served(reader)
         try:
             await super()._handle_client_session(reader, writer, client_session, *more)
         finally:
-            del self._served[client_id]
+            if self._served.get(client_id) is served:
+                del self._served[client_id]
             served.over.set()
