@@ -27,14 +27,13 @@ def give_memory_back() -> None:
     the page cache, a minor fault per 64 KiB.
     """
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's alone
+    libc = ctypes.CDLL(None)
+    trim = getattr(libc, "malloc_trim", None)  # glibc's alone
     if trim is not None:
         trim(0)
     if _SMAPS.exists():  # Linux alone
         for start, end in clean_file_ranges(_SMAPS.read_text()):
-            ctypes.CDLL(None).madvise(
-                ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_DONTNEED
-            )
+            libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_DONTNEED)
 
 
 def clean_file_ranges(smaps: str) -> Iterator[tuple[int, int]]:
