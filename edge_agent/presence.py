@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from broker.protocol import sealed
 from broker.protocol.effects import Publish
@@ -99,14 +99,16 @@ class Presence:
         said = self._said
         if said is None:
             return True
-        if self._news_of(replace(now, examples=said.examples)) != self._news_of(said):
+        if self._news_of(now) != self._news_of(said):
             return True
         return now.examples >= 1.1 * said.examples + 1 or now.examples < said.examples
 
-    def _news_of(self, condition: Condition) -> Condition:
-        """What of a condition is worth a message; of a quiet gateway, what it is asked by."""
+    def _news_of(self, now: Condition) -> tuple[object, ...]:
+        """What of a condition, but for its examples, is worth a message.
+
+        Of a quiet gateway it is what the aggregator asks it by.
+        """
         if not self._identity.quiet:
-            return replace(condition, spent_bytes=0)
-        idle = condition.state in _IDLE
-        state = condition.state if idle else GatewayState.READY
-        return replace(condition, state=state, version=None, held=None, spent_bytes=0)
+            return now.state, now.version, now.obstacles, now.held, now.link
+        state = now.state if now.state in _IDLE else GatewayState.READY
+        return state, now.obstacles, now.link

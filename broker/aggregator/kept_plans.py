@@ -6,6 +6,7 @@ The caller holds the transaction that a write belongs to.
 from __future__ import annotations
 
 import sqlite3
+from functools import lru_cache
 
 from broker.aggregator.rounds import Round, RoundState
 from broker.protocol import wire
@@ -20,7 +21,17 @@ MOST_PLANS = 1000
 def read_plan(db: sqlite3.Connection, plan: str) -> Plan | None:
     """Return a plan by its id, unless it was let go of."""
     row = db.execute("SELECT plan FROM round WHERE plan_id = ?", (plan,)).fetchone()
-    return None if row is None or row[0] is None else wire.decode_stored(row[0], Plan)
+    return None if row is None or row[0] is None else decode_plan(row[0])
+
+
+@lru_cache(maxsize=4)
+def decode_plan(stored: bytes) -> Plan:
+    """Decode a plan of the log; every offer asks for one of the same few.
+
+    Raises:
+        RemoteProtocolError: it is not one that any version has written.
+    """
+    return wire.decode_stored(stored, Plan)
 
 
 def is_plan(db: sqlite3.Connection, plan: str) -> bool:

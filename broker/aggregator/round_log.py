@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from broker.aggregator.errors import StateError
-from broker.aggregator.kept_plans import forget_plans, is_plan, read_plan
+from broker.aggregator.kept_plans import decode_plan, forget_plans, is_plan, read_plan
 from broker.aggregator.kept_uploads import (
     KeptUpload,
     begin_upload,
@@ -114,7 +114,7 @@ class RoundLog:
         ).fetchone()
         if row is None:
             return None
-        plan = wire.decode_stored(row[1], Plan)
+        plan = decode_plan(row[1])
         return Round(row[0], plan, row[2], RoundState(row[3]), row[4])
 
     def plan(self, plan: str) -> Plan | None:

@@ -51,10 +51,11 @@ def encode(message: object) -> bytes:
         LocalProtocolError: the message breaks its own bounds, so no peer would accept it.
     """
     kind = _kind_of(type(message))
-    body = {"v": PROTOCOL_VERSION, "t": kind} | _plain(message)
+    body = _plain(message)
     try:
-        payload = cbor2.dumps(body, canonical=True)
-        decode(payload, type(message))
+        payload = cbor2.dumps({"v": PROTOCOL_VERSION, "t": kind} | body, canonical=True)
+        _require_size(kind, payload, _LIMITS[type(message)])
+        _dataclass_check(typing.cast(Any, type(message)))(kind, "", body)
     except (RemoteProtocolError, cbor2.CBORError, ValueError, TypeError) as error:
         raise LocalProtocolError(f"refusing to send: {error}") from error
     return payload
@@ -93,9 +94,14 @@ def decode_stored(payload: bytes, expected: type[M]) -> M:
     return decode(cbor2.dumps(_filled(body, expected), canonical=True), expected)
 
 
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls, include_extras=True)
+
+
 def _filled(body: Mapping[str, Any], cls: Any) -> dict[str, Any]:
     """Return a map with the defaults of what it lacks, in the maps directly within it too."""
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     known = {f.name: _plain(f.default) for f in fields(cls) if f.default is not MISSING}
     within = {
         name: _filled(value, hints[name])
@@ -153,8 +159,7 @@ def _kind_of(cls: type) -> str:
 
 
 def _load(kind: str, payload: bytes, max_bytes: int) -> dict[str, Any]:
-    if len(payload) > max_bytes:
-        raise RemoteProtocolError(kind, "", f"{len(payload)} bytes, limit {max_bytes}")
+    _require_size(kind, payload, max_bytes)
     try:
         body = cbor2.loads(
             payload,
@@ -174,6 +179,11 @@ def _load(kind: str, payload: bytes, max_bytes: int) -> dict[str, Any]:
     return body
 
 
+def _require_size(kind: str, payload: bytes, max_bytes: int) -> None:
+    if len(payload) > max_bytes:
+        raise RemoteProtocolError(kind, "", f"{len(payload)} bytes, limit {max_bytes}")
+
+
 def _refuse_tag(*_: object) -> NoReturn:
     raise ValueError("tags are not part of this protocol")
 
@@ -185,12 +195,12 @@ def _plain(value: object) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, StrEnum):
         return value.value
-    return value
+    return float(value) if isinstance(value, float) else value  # NumPy's float64 is one
 
 
 @cache
 def _dataclass_check(cls: type[Any]) -> _Check:
-    hints = typing.get_type_hints(cls, include_extras=True)
+    hints = _hints(cls)
     checks = {f.name: _check_for(hints[f.name]) for f in fields(cls)}
 
     def check(kind: str, path: str, value: object) -> Any:
