@@ -36,21 +36,22 @@ class Planner:
         life = f".{began_ms:x}" if began_ms else ""
         self._prefix = f"{settings.population[:36]}{life}"
 
-    def opens_at(self) -> float:
-        """Return the Unix time before which no round opens: later after each abandoned one."""
+    def _backs_off(self, now: float) -> bool:
+        """Whether the last round was abandoned so recently that none opens yet."""
         last = self._log.last_round()
-        if last is None:
-            return 0.0
-        abandoned = self._log.abandoned_in_a_row()
-        return last.plan.deadline_unix_s + wait if (wait := self._backoff_s(abandoned)) else 0.0
+        if last is None or not (wait_s := self.retry_after_s()):
+            return False
+        deadline = last.plan.deadline_unix_s
+        # Before the round began it cannot be: the clock has been set back, and the wait with it.
+        return deadline - self._settings.rounds.deadline_s <= now < deadline + wait_s
 
     def retry_after_s(self) -> float:
         """Return how long after the round that has just been abandoned the next may open."""
-        return self._backoff_s(self._log.abandoned_in_a_row())
+        return backoff_s(self._log.abandoned_in_a_row(), self._settings.rounds.backoff_s)
 
     def next_round(self, ready: list[str], now: float) -> Round | None:
         """Return the next round for the gateways that are ready; ``None`` when they are few."""
-        if not ready or now < self.opens_at():
+        if not ready or self._backs_off(now):
             return None
         carried = set(self._log.carried())
         if len(ready) + len(carried) < self._settings.rounds.min_gateways:
@@ -96,9 +97,6 @@ class Planner:
         epoch = self._log.next_counter("epoch")
         cohort = Cohort.of((gateway,))
         return replace(plan, epoch=epoch, plan=name, cohort=cohort, seed=seed_of(plan, name))
-
-    def _backoff_s(self, abandoned: int) -> float:
-        return backoff_s(abandoned, self._settings.rounds.backoff_s)
 
     def _plan(self, number: int, cohort: Cohort, now: float) -> Plan:
         settings, training = self._settings, self._settings.training

@@ -3,6 +3,9 @@
 amqtt 0.12 ends the older connection at the first take-over, but its loop then marks the session
 that both share as disconnected. The newer one hears nothing from there on, and when the older
 client is back, the newer one is left connected and deaf: only a connected session is taken over.
+
+A connection that ends while amqtt sends again what was in flight is never noticed by it: what its
+loop waits for is made only after that. The session then stays connected for ever.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ from typing import Any
 from amqtt.broker import Broker
 
 # An older connection that has not ended by then is let be: the newer client must not wait for ever.
-_ENDED_WITHIN_S = 2.0
+# amqtt waits 5 s for a PUBACK, even on a connection that has ended.
+_ENDED_WITHIN_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +52,8 @@ class OustingBroker(Broker):  # type: ignore[misc]  # amqtt is there with the ex
             if self._served.get(client_id) is served:
                 del self._served[client_id]
             served.over.set()
+
+    async def _client_message_loop(self, client_session: Any, handler: Any) -> None:
+        if handler._reader_stopped.is_set():
+            await handler.handle_connection_closed()
+        await super()._client_message_loop(client_session, handler)

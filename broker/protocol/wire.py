@@ -200,7 +200,7 @@ def _plain(value: object) -> Any:
 
 @cache
 def _dataclass_check(cls: type[Any]) -> _Check:
-    hints = _hints(cls)
+    hints = _hints(typing.cast(Any, cls))
     checks = {f.name: _check_for(hints[f.name]) for f in fields(cls)}
 
     def check(kind: str, path: str, value: object) -> Any:

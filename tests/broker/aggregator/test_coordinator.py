@@ -1010,6 +1010,17 @@ def test_a_round_after_abandoned_ones_waits_longer_each_time(opened: Open) -> No
         plan, at = the_plan(core.tick(at + wait)), at + wait
 
 
+def test_a_clock_set_back_does_not_lengthen_the_wait_after_an_abandoned_round(opened: Open) -> None:
+    core = opened(settings(backoff_s=10.0))
+    plan = opened_round(core)
+    core.tick(START + 60)
+    arrive(core, "g1", "g2", now=START + 65)
+    assert published(core.tick(START + 65), TOPICS.plan, Plan) == []
+    later = the_plan(core.tick(START - 86400))
+    assert later.epoch > plan.epoch
+    assert later.deadline_unix_s == START - 86400 + 60
+
+
 def test_as_many_uploads_as_are_welcome_come_in_at_once(opened: Open) -> None:
     core = opened(settings(max_uploads=1))
     plan = opened_round(core)
