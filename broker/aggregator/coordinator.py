@@ -8,10 +8,9 @@ answers what gateways offer, :mod:`~broker.aggregator.announcer` speaks to all o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Mapping
 
-from broker.aggregator.admission import Limits, family, seed_of
+from broker.aggregator.admission import Limits
 from broker.aggregator.announcer import Announcer
 from broker.aggregator.events import (
     Event,
@@ -26,6 +25,7 @@ from broker.aggregator.gateway_keys import GatewayKeys
 from broker.aggregator.open_round import OpenRound
 from broker.aggregator.planning import Planner
 from broker.aggregator.reception import Reception
+from broker.aggregator.replay import Replay
 from broker.aggregator.retained_sweep import RetainedSweep
 from broker.aggregator.roster import Roster
 from broker.aggregator.round_log import RoundLog
@@ -49,8 +49,6 @@ from broker.protocol.signing import Signer
 from broker.protocol.topics import GatewayTopic, Topics
 
 Effect = Publish | Subscribe | Unsubscribe | Event
-# Between two of them the aggregator answers, if only that it is recovering.
-_REPLAYED_AT_ONCE = 256
 
 
 class Coordinator:
@@ -100,7 +98,7 @@ class Coordinator:
         self._keys = GatewayKeys(log, listed)
         self._sessions = Sessions()
         self._open: OpenRound | None = None
-        self._replay: Iterator[tuple[UpdateOffer, bytes, float]] | None = None
+        self._replay: Replay | None = None
         self._recovered = True
         self._effects: list[Effect] = []
         self._recover()
@@ -209,7 +207,7 @@ class Coordinator:
 
     def _settle(self, now: float) -> None:
         if self._replay is not None:
-            self._go_on_replaying()
+            self._go_on_replaying(self._replay)
             return
         if self._recovered:
             self._give_time(now)
@@ -279,19 +277,12 @@ class Coordinator:
     def _begin(self, round_: Round) -> None:
         """Take a round up: new, with what an abandoned one has left, or as it was at a crash."""
         self._open = self._opened(round_)
-        self._replay = self._log.updates(round_.number)
-        self._go_on_replaying()
+        self._replay = Replay(self._log, self._open)
+        self._go_on_replaying(self._replay)
 
-    def _go_on_replaying(self) -> None:
-        """Fold some of what the log holds of the open round; offers must wait until all are."""
-        if self._open is None or self._replay is None:
-            return
-        batch = list(islice(self._replay, _REPLAYED_AT_ONCE))
-        for offer, payload, discount in batch:
-            plan = self._log.plan(family(offer.update.plan)[0]) or self._open.round.plan
-            seed = seed_of(plan, offer.update.plan)
-            self._open.fold(offer, self._open.decode(offer, payload, seed), discount)
-        if len(batch) < _REPLAYED_AT_ONCE:
+    def _go_on_replaying(self, replay: Replay) -> None:
+        self._effects += replay.go_on()
+        if replay.over:
             self._replay = None
 
     def _opened(self, round_: Round) -> OpenRound:

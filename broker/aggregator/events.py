@@ -38,6 +38,15 @@ class UpdateRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateUnreadable:
+    """An update that was accepted before a restart cannot be read any more, and counts in none."""
+
+    round: int
+    gateway: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RoundCommitted:
     """A round made a model version."""
 
@@ -95,6 +104,7 @@ Event = (
     RoundOpened
     | UpdateAccepted
     | UpdateRefused
+    | UpdateUnreadable
     | RoundCommitted
     | RoundAbandoned
     | MessageRefused

@@ -12,6 +12,13 @@ from pathlib import Path
 
 from broker.aggregator.errors import StateError
 from broker.aggregator.kept_plans import decode_plan, forget_plans, is_plan, read_plan
+from broker.aggregator.kept_updates import (
+    KeptUpdate,
+    forget_update,
+    is_answered,
+    read_carried,
+    read_updates,
+)
 from broker.aggregator.kept_uploads import (
     KeptUpload,
     begin_upload,
@@ -136,12 +143,7 @@ class RoundLog:
 
     def carried(self) -> list[str]:
         """Return the gateways whose updates wait to count, because their round was abandoned."""
-        rows = self._db.execute(
-            "SELECT DISTINCT gateway FROM folded JOIN round ON folded.round = round.number "
-            "WHERE payload IS NOT NULL AND state = ?",
-            (RoundState.ABANDONED,),
-        )
-        return [row[0] for row in rows]
+        return read_carried(self._db)
 
     def accept(
         self, offer: UpdateOffer, payload: bytes, number: int, discount: float = 1.0
@@ -161,19 +163,16 @@ class RoundLog:
 
     def has_answered(self, plan: str, gateway: str) -> bool:
         """Whether an update of this gateway for this plan is durable."""
-        row = self._db.execute(
-            "SELECT 1 FROM folded WHERE plan_id = ? AND gateway = ?", (plan, gateway)
-        ).fetchone()
-        return row is not None
+        return is_answered(self._db, plan, gateway)
 
-    def updates(self, number: int) -> Iterator[tuple[UpdateOffer, bytes, float]]:
-        """Yield the updates that count in an open round, one at a time, and their discounts."""
-        for offer, payload, discount in self._db.execute(
-            "SELECT offer, payload, discount FROM folded WHERE round = ? AND payload IS NOT NULL "
-            "ORDER BY gateway, plan_id",
-            (number,),
-        ):
-            yield wire.decode_stored(offer, UpdateOffer), payload, discount
+    def updates(self, number: int) -> Iterator[KeptUpdate]:
+        """Yield the updates that count in an open round, one at a time."""
+        return read_updates(self._db, number)
+
+    def let_go(self, kept: KeptUpdate) -> None:
+        """Let an update count in no round; its id stays."""
+        with transaction(self._db):
+            forget_update(self._db, kept)
 
     def commit(
         self,

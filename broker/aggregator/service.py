@@ -23,6 +23,7 @@ from broker.aggregator.events import (
     RoundOpened,
     UpdateAccepted,
     UpdateRefused,
+    UpdateUnreadable,
 )
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.settings import AggregatorSettings
@@ -196,6 +197,11 @@ _DESCRIPTIONS: dict[type, Callable[..., tuple[int, str]]] = {
     UpdateRefused: lambda e: (
         logging.WARNING,
         f"update of {e.gateway} was not taken: {e.reason}",
+    ),
+    UpdateUnreadable: lambda e: (
+        logging.ERROR,
+        f"round {e.round}: an update of {e.gateway} was accepted and cannot be read any more, so "
+        f"that it does not count: {e.reason}",
     ),
     RoundCommitted: lambda e: (
         logging.INFO,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from broker.aggregator.settings import AggregatorSettings, RoundSettings, TrainingSettings
+from perfuse.link.profiles import PROFILES
 from perfuse.soak.schedule import Fault, Weather, faults_of
 
 POPULATION = "soak"
@@ -103,7 +104,7 @@ def scenario_of(seed: int, *, size: tuple[int, int] | None = None) -> Scenario:
         seed=seed,
         settings=AggregatorSettings(
             POPULATION,
-            _rounds(rng, count, rounds, strict=strict),
+            _rounds(rng, count, rounds, _strict_start(link, count) if strict else None),
             TrainingSettings(
                 codec=str(rng.choice(_CODECS)),
                 scaffold=bool(rng.random() < 0.3),
@@ -136,12 +137,23 @@ def _size(rng: np.random.Generator, *, full: bool) -> tuple[int, int]:
     return (_FULL_GATEWAYS, _FULL_ROUNDS) if full else drawn
 
 
-def _rounds(rng: np.random.Generator, gateways: int, rounds: int, *, strict: bool) -> RoundSettings:
+def _strict_start(link: str | None, gateways: int) -> int:
+    """Return for how many gateways a strict round waits before it opens.
+
+    All those of a link that outages take away one by one are hardly ever there at once.
+    """
+    return gateways if link is None else PROFILES[link].min_gateways(gateways)
+
+
+def _rounds(
+    rng: np.random.Generator, gateways: int, rounds: int, strict_start: int | None
+) -> RoundSettings:
     """Draw knobs of the scheduler: synchronous, semi-synchronous or asynchronous rounds."""
     cohort = int(rng.choice([0, max(2, gateways // 2)]))
     asked = cohort or gateways
-    if strict:
-        return RoundSettings(rounds, cohort, asked, asked, 30 * _DAY_S, min_examples=1)
+    if strict_start is not None:
+        start = min(asked, strict_start)
+        return RoundSettings(rounds, cohort, start, start, 30 * _DAY_S, min_examples=1)
     minimum = int(rng.integers(1, max(2, asked // 2)))
     buffer = int(rng.choice([0, 0, minimum + gateways // 4]))
     return RoundSettings(

@@ -23,6 +23,7 @@ from broker.aggregator.events import (
     RoundOpened,
     UpdateAccepted,
     UpdateRefused,
+    UpdateUnreadable,
 )
 from broker.aggregator.round_log import RoundLog
 from broker.aggregator.settings import (
@@ -691,6 +692,31 @@ def test_a_restart_in_a_round_gives_the_same_parameters_bit_for_bit(
     assert model_of(effects)[2].tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("column", ["payload", "offer"])
+def test_an_update_that_cannot_be_read_after_a_restart_is_said_and_holds_up_nothing(
+    opened: Open, tmp_path: Path, column: str
+) -> None:
+    core = opened()
+    plan = opened_round(core)
+    lost, kept = answer("g1", plan), answer("g2", plan)
+    upload(core, *lost)
+    with closing(sqlite3.connect(tmp_path / "log")) as db, db:
+        db.execute(f"UPDATE folded SET {column} = x'00'")
+    core = opened()
+    (said,) = events(core.connected(), UpdateUnreadable)
+    assert (said.round, said.gateway) == (1, "g1")
+    assert said.reason
+    assert replies(say(core, lost[0]), "g1") == [Receipt(lost[0].update, ReceiptStatus.DUPLICATE)]
+    assert events(opened().connected(), UpdateUnreadable) == []
+    core = opened()
+    upload(core, *kept)
+    (abandoned,) = events(core.tick(START + 61), RoundAbandoned)
+    assert abandoned.reported == 1
+    again = the_plan(arrive(core, "g1", "g2", now=START + 61))
+    assert "g1" in again.cohort
+    assert "g2" not in again.cohort
+
+
 @pytest.mark.parametrize("jump", [61.0, 86_400.0, -86_400.0])
 def test_a_round_gets_its_time_after_a_restart_whatever_the_clock_did(
     opened: Open, jump: float
@@ -1044,7 +1070,7 @@ def test_a_silent_upload_holds_up_nobody(opened: Open) -> None:
 def test_while_it_recovers_it_says_when_to_come_back(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("broker.aggregator.coordinator._REPLAYED_AT_ONCE", 1)
+    monkeypatch.setattr("broker.aggregator.replay._AT_ONCE", 1)
     names = ("g1", "g2", "g3")
     told = settings(min_gateways=3, min_reports=3)
     core = opened(told)
