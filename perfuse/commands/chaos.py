@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         for seen in outcome.evidence:
             print(f"{outcome.cell.fault} in {outcome.cell.phase}: {seen}")
     print(
-        f"{len(outcomes)} faults, {ordeal.kills} of them SIGKILLs: {sums['lost']} updates lost, "
+        f"{len(outcomes)} faults with {ordeal.kills} SIGKILLs: {sums['lost']} updates lost, "
         f"{sums['double']} counted twice, {sums['lost_rounds']} rounds lost, "
         f"{sums['flawed']} that did not recover"
     )
