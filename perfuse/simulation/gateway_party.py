@@ -174,9 +174,9 @@ class GatewayParty(Party):
     def _hand_in(
         self, life: int, core: Participant, work: StartWork, result: Trained | Summed
     ) -> None:
-        """Give the core a result, again and again while the disk is full."""
-        if self._ran(lambda: core.worked(work.plan, result, self.clock.now())):
+        """Give the core a result, again and again while the disk is full and the process lives."""
+        worked = lambda: core.worked(work.plan, result, self.clock.now())  # noqa: E731
+        if life != self._life or self._ran(worked):
             return
-        if life == self._life:
-            again = lambda: self._hand_in(life, core, work, result)  # noqa: E731
-            self._queue.after(STORAGE_RETRY_S, again)
+        again = lambda: self._hand_in(life, core, work, result)  # noqa: E731
+        self._queue.after(STORAGE_RETRY_S, again)
