@@ -32,17 +32,19 @@ class Replay:
 
     def go_on(self) -> list[UpdateUnreadable]:
         """Fold some; returns what could not be."""
-        lost = []
         batch = list(islice(self._kept, _AT_ONCE))
         self.over = len(batch) < _AT_ONCE
+        unreadable = []
         for kept in batch:
             try:
                 self._fold(kept)
             except ProtocolError as error:
-                self._log.let_go(kept)
-                number = self._open.round.number
-                lost.append(UpdateUnreadable(number, kept.gateway, str(error)))
-        return lost
+                unreadable.append((kept, str(error)))
+        # Only now, for on a full disk it cannot be written, and the rest must count all the same.
+        for kept, _ in unreadable:
+            self._log.let_go(kept)
+        number = self._open.round.number
+        return [UpdateUnreadable(number, kept.gateway, why) for kept, why in unreadable]
 
     def _fold(self, kept: KeptUpdate) -> None:
         offer = wire.decode_stored(kept.offer, UpdateOffer)
